@@ -1,0 +1,54 @@
+/** A call as the cluster remembers it. */
+
+import type { Family } from '../util/ip.ts';
+import type { Direction, Side } from './side.ts';
+
+/**
+ * `announced`: direction and set are known, no SDP came yet (delayed offer), so there is no node.
+ * `early`: an offer was relayed. `confirmed`: a final answer was relayed. `ended`: deleted, lost or expired.
+ */
+export type CallState = 'announced' | 'early' | 'confirmed' | 'ended';
+
+/** One tag of a call. With one offer per branch the caller's tag has one leg for each branch. */
+export interface Leg {
+  readonly tag: string;
+  /** Branch id given by the proxy, or '' when one offer serves all branches. */
+  readonly branch: string;
+  readonly side: Side;
+  /** Family of the address in this leg's last SDP: answers to it must use the same. */
+  family: Family;
+  /** Whether a final answer was sent by or to this leg. */
+  confirmed: boolean;
+  readonly createdAt: number;
+  updatedAt: number;
+}
+
+/** The last SDP that came from a leg, and what it was turned into. Byte strings. Kept in the database only. */
+export interface LegSdp {
+  readonly received: string;
+  readonly returned: string;
+}
+
+/** Call-ID to node, with what later requests of the call need. Time stamps are UTC milliseconds. */
+export interface Call {
+  readonly callId: string;
+  nodeId: number | null;
+  readonly setId: number;
+  readonly direction: Direction;
+  /** The caller's tag: the first From tag seen. */
+  readonly callerTag: string;
+  state: CallState;
+  /** SIP transactions that carried an offer, as `cseq method from-tag`, newest last; at most `MAX_OFFERS`. */
+  offers: readonly string[];
+  legs: Leg[];
+  readonly createdAt: number;
+  updatedAt: number;
+  /** Why the call ended: `bye`, `cancel`, `busy`, a status code, a text of the proxy; null while it lives. */
+  endReason: string | null;
+}
+
+/** More transactions than this never overlap in one call; older ones are forgotten. */
+export const MAX_OFFERS = 8;
+
+/** More tags than this in one call is abuse; further ones are refused. */
+export const MAX_LEGS = 64;

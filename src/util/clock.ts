@@ -1,0 +1,20 @@
+/** Time as the rest of the program sees it. Tests pass a clock of their own and never sleep. */
+export interface Clock {
+  /** Milliseconds from an arbitrary start; never goes backwards. For time-outs and durations. */
+  monotonic(): number;
+  /** UTC milliseconds since 1970. For records and logs. */
+  utc(): number;
+  /** Calls `run` every `ms` milliseconds until the returned function is called. Never keeps the process alive. */
+  every(ms: number, run: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  monotonic: () => performance.now(),
+  utc: () => Date.now(),
+  every(ms, run) {
+    const timer = setInterval(run, ms);
+    timer.unref();
+
+    return () => clearInterval(timer);
+  },
+};
