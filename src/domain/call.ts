@@ -15,10 +15,14 @@ export interface Leg {
   /** Branch id given by the proxy, or '' when one offer serves all branches. */
   readonly branch: string;
   readonly side: Side;
+  /** The side which read this leg's last SDP. Branches of one call may lead to different sides. */
+  readerSide: Side;
   /** Family of the address in this leg's last SDP: answers to it must use the same. */
   family: Family;
-  /** Whether a final answer was sent by or to this leg. */
+  /** Whether this leg sent a final answer. */
   confirmed: boolean;
+  /** Whether this leg sent an offer that has no answer yet. */
+  offering: boolean;
   readonly createdAt: number;
   updatedAt: number;
 }
@@ -52,3 +56,18 @@ export const MAX_OFFERS = 8;
 
 /** More tags than this in one call is abuse; further ones are refused. */
 export const MAX_LEGS = 64;
+
+/** The leg of a tag on a branch. */
+export function findLeg(call: Call | undefined, tag: string, branch = ''): Leg | undefined {
+  return call?.legs.find((leg) => leg.tag === tag && leg.branch === branch);
+}
+
+/** The leg of a tag on whatever branch. */
+export function findTag(call: Call | undefined, tag: string | undefined): Leg | undefined {
+  return call?.legs.find((leg) => leg.tag === tag);
+}
+
+/** The first From tag is the caller's; every other tag is on the other side. */
+export function sideOfTag(call: Call, tag: string): Side {
+  return tag === call.callerTag ? call.direction.from : call.direction.to;
+}

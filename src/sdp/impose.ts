@@ -1,0 +1,164 @@
+/** The last look at an SDP before it leaves us: every address in it is the wanted one, or there is no SDP. */
+
+import { type Family, isUnspecified, sameAddress } from '../util/ip.ts';
+import { forEachLine, isHeldByAddress, type Outline, outline, parseConnection } from './outline.ts';
+
+/** What the reader of an SDP must see. */
+export interface Imposition {
+  /** The address wanted, and its family. */
+  readonly address: string;
+  readonly family: Family;
+  /** All addresses the node has on the reader's side, for candidates of both families. */
+  readonly readerSide: readonly string[];
+  /** All addresses of the node, on any side. */
+  readonly own: readonly string[];
+  /**
+   * Whether another address of the same node may be replaced by the wanted one. True where the relay has one socket
+   * behind several addresses (impose mode `media-address`); false where each address has sockets of its own.
+   */
+  readonly mayReplace: boolean;
+  /**
+   * The sender's own lines, which may stay as they are. Only for ng's `ICE: force-relay`, where the relay adds itself as
+   * one more candidate and the sender's stay on purpose.
+   */
+  readonly senderLines?: ReadonlySet<string>;
+}
+
+/** The relay's SDP shows an address that is neither wanted nor ours to replace. */
+export class WrongAddress {
+  constructor(
+    readonly line: string,
+    readonly address: string,
+  ) {}
+}
+
+/**
+ * Returns the relay's SDP with the wanted address in every place that names one: `c=`, `o=`, `a=rtcp` (RFC 3605) and
+ * ICE candidates (RFC 8839 section 5.1). All other lines stay byte for byte. A stream that is off (port 0) and lines
+ * which no stream uses are simply set; a live stream with an address we cannot account for is an error, because its
+ * media would pass the relay by. Streams which the sender holds by an unspecified address stay held so: relays before
+ * 13.1 lose it when told a media address (reference: ng-protocol 5.1).
+ *
+ * @param returned what the relay made of it
+ * @param sent the outline of what the sender sent
+ */
+export function impose(returned: string, sent: Outline, want: Imposition): string | WrongAddress {
+  const got = outline(returned);
+  const wanted = `IN ${want.family} ${want.address}`;
+  const unspecified = want.family === 'IP4' ? 'IN IP4 0.0.0.0' : 'IN IP6 ::';
+  const isHeld = got.media.map(
+    (_, index) => index < sent.media.length && (isHeldByAddress(sent, index) || isHeldByAddress(got, index)),
+  );
+  const usesSession = got.media.map((section) => section.connection === null);
+  const sessionUsers = usesSession.flatMap((uses, index) =>
+    uses && got.media[index]?.port !== 0 ? [index] : [],
+  );
+  const holdSession = sessionUsers.length > 0 && sessionUsers.every((index) => isHeld[index]);
+
+  let wrong: WrongAddress | undefined;
+  let section = -1;
+  let needsHold = false;
+  let out = '';
+
+  /** Whether the wanted address may stand where the relay wrote `address`. */
+  const accounts = (address: string): boolean =>
+    isUnspecified(address) ||
+    sameAddress(address, want.address) ||
+    (want.mayReplace && includes(want.own, address));
+
+  const connectionLine = (line: string): string => {
+    const address = parseConnection(line.slice(2))?.address ?? '';
+    const isUsed = section === -1 ? sessionUsers.length > 0 : got.media[section]?.port !== 0;
+    if (isUsed && want.senderLines?.has(line)) return line;
+    if (isUsed && !accounts(address)) wrong ??= new WrongAddress(line, address);
+    const holds = section === -1 ? holdSession : isHeld[section];
+
+    return `c=${holds ? unspecified : wanted}`;
+  };
+
+  const rtcpLine = (line: string): string => {
+    const match = /^(a=rtcp:\d+\s+)IN\s+IP[46]\s+(\S+)/i.exec(line);
+    const address = match?.[2] ?? '';
+    if (match === null || isUnspecified(address) || want.senderLines?.has(line)) return line;
+    if (got.media[section]?.port !== 0 && !accounts(address)) wrong ??= new WrongAddress(line, address);
+
+    return `${match[1]}${wanted}`;
+  };
+
+  /** The candidate as the reader may see it, or undefined if it must not. */
+  const candidateLine = (line: string): string | undefined => {
+    const parts = line.split(' ');
+    const address = parts[4] ?? '';
+    if (want.senderLines?.has(line)) return line;
+    const isOurs = sameAddress(address, want.address) || includes(want.readerSide, address);
+    // With `force-relay` a candidate that is not the sender's is the relay's, even if its bound address is not in our table.
+    const isRelays = want.senderLines !== undefined || includes(want.own, address);
+    if (!isOurs && !(want.mayReplace && isRelays)) return undefined;
+    if (want.mayReplace) parts[4] = want.address;
+    const related = parts.indexOf('raddr') + 1;
+    if (related > 0) parts[related] = parts[4] ?? '';
+
+    return parts.join(' ');
+  };
+
+  const flushHold = (): void => {
+    if (needsHold) out += `c=${unspecified}\r\n`;
+    needsHold = false;
+  };
+
+  forEachLine(returned, (line, end) => {
+    // i= comes before c= (RFC 8866 section 5).
+    if (!line.startsWith('i=')) flushHold();
+    if (line.charCodeAt(1) === 61) {
+      switch (line.charCodeAt(0)) {
+        case 0x6d: {
+          // m=
+          section++;
+          out += line + end;
+          // A held section that relied on a session address which other streams need gets a c= line of its own.
+          needsHold = usesSession[section] === true && isHeld[section] === true && !holdSession;
+
+          return;
+        }
+        case 0x63: // c=
+          out += connectionLine(line) + end;
+
+          return;
+        case 0x6f: // o=
+          out += originLine(line, wanted) + end;
+
+          return;
+        case 0x61: {
+          // a=
+          if (line.startsWith('a=rtcp:')) {
+            out += rtcpLine(line) + end;
+
+            return;
+          }
+          if (line.startsWith('a=candidate:')) {
+            const candidate = candidateLine(line);
+            if (candidate !== undefined) out += candidate + end;
+
+            return;
+          }
+        }
+      }
+    }
+    out += line + end;
+  });
+
+  flushHold();
+
+  return wrong ?? out;
+}
+
+/** `o=user id version IN IP4 address` (RFC 8866 section 5.2) with another address. */
+function originLine(line: string, wanted: string): string {
+  const match = /^(o=\S+\s+\S+\s+\S+\s+)\S+\s+\S+\s+\S+/.exec(line);
+
+  return match === null ? `o=- 0 0 ${wanted}` : `${match[1]}${wanted}`;
+}
+
+function includes(addresses: readonly string[], address: string): boolean {
+  return addresses.some((own) => sameAddress(own, address));
+}

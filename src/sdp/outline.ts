@@ -1,0 +1,96 @@
+/** What we read of an SDP body: where its media addresses are. Bodies are byte strings and are never rebuilt. */
+
+import { type Family, isUnspecified } from '../util/ip.ts';
+
+/** A c= line (RFC 8866 section 5.7). */
+export interface Connection {
+  readonly family: Family;
+  /** Without TTL or address count. May be a host name. */
+  readonly address: string;
+}
+
+/** One m= section. */
+export interface MediaOutline {
+  /** 0 means rejected or off (RFC 3264 section 6), or bundle-only. */
+  readonly port: number;
+  /** The section's own c= line; null if the session's holds. */
+  connection: Connection | null;
+}
+
+export interface Outline {
+  /** The session-level c= line. */
+  readonly session: Connection | null;
+  readonly media: readonly MediaOutline[];
+}
+
+/** Calls `visit` with each line, without its line end, and the line end itself (`\r\n`, `\n` or '' at the end). */
+export function forEachLine(sdp: string, visit: (line: string, end: string) => void): void {
+  for (let start = 0; start < sdp.length; ) {
+    const newline = sdp.indexOf('\n', start);
+    const stop = newline === -1 ? sdp.length : newline;
+    const hasReturn = stop > start && sdp.charCodeAt(stop - 1) === 13;
+    const end = newline === -1 ? (hasReturn ? '\r' : '') : hasReturn ? '\r\n' : '\n';
+    visit(sdp.slice(start, hasReturn ? stop - 1 : stop), end);
+    start = stop + 1;
+  }
+}
+
+/** Reads the value of a c= line, `IN IP4 192.0.2.1/127`; null if it is none. */
+export function parseConnection(value: string): Connection | null {
+  const match = /^\s*IN\s+(IP[46])\s+([^\s/]+)/i.exec(value);
+  if (match === null) return null;
+
+  return { family: match[1]?.toUpperCase() === 'IP6' ? 'IP6' : 'IP4', address: match[2] ?? '' };
+}
+
+export function outline(sdp: string): Outline {
+  let session: Connection | null = null;
+  const media: MediaOutline[] = [];
+  forEachLine(sdp, (line) => {
+    if (line.charCodeAt(1) !== 61) return;
+    if (line.startsWith('m=')) {
+      const port = Number.parseInt(line.split(/\s+/)[1] ?? '', 10);
+      media.push({ port: Number.isNaN(port) ? 0 : port, connection: null });
+    } else if (line.startsWith('c=')) {
+      const section = media.at(-1);
+      const connection = parseConnection(line.slice(2));
+      if (section === undefined) session ??= connection;
+      else section.connection ??= connection;
+    }
+  });
+
+  return { session, media };
+}
+
+/** The connection that holds for section `index`. */
+export function connectionOf(sdp: Outline, index: number): Connection | null {
+  return sdp.media[index]?.connection ?? sdp.session;
+}
+
+/** Whether section `index` is held the old way, by an unspecified address (RFC 3264 section 8.4). */
+export function isHeldByAddress(sdp: Outline, index: number): boolean {
+  const connection = connectionOf(sdp, index);
+
+  return connection !== null && isUnspecified(connection.address);
+}
+
+/** The family the sender of this SDP uses: that of its first stream which is on. */
+export function familyOfSdp(sdp: Outline): Family {
+  const first = sdp.media.findIndex((section) => section.port !== 0);
+
+  return connectionOf(sdp, Math.max(first, 0))?.family ?? 'IP4';
+}
+
+/**
+ * Says what keeps an SDP from being relayed, or undefined. Relays say the same, but some keep a stray call after it
+ * (reference: ng-protocol 3.1), so it is better never sent.
+ */
+export function findDefect(body: string, sdp: Outline): string | undefined {
+  if (!body.startsWith('v=')) return 'an SDP starts with "v=0", this body does not';
+  if (sdp.media.length === 0) return 'the SDP has no m= line, so there is nothing to relay';
+  const bare = sdp.media.findIndex(
+    (section, index) => section.port !== 0 && connectionOf(sdp, index) === null,
+  );
+
+  return bare === -1 ? undefined : `m= line ${bare + 1} has no c= line, and the session has none either`;
+}

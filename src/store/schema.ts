@@ -1,0 +1,115 @@
+/** The tables. Time stamps are UTC milliseconds; texts that come from SIP are byte strings. */
+
+import { sql } from 'drizzle-orm';
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+
+export const node = sqliteTable(
+  'node',
+  {
+    id: integer('id').primaryKey(),
+    kind: text('kind', { enum: ['rtpengine', 'rtpproxy'] }).notNull(),
+    socket: text('socket').notNull(),
+    setId: integer('set_id').notNull(),
+    weight: integer('weight').notNull(),
+    imposeMode: text('impose_mode', { enum: ['media-address', 'interface'] }).notNull(),
+    /** A removed node stays until its last call has ended; null while it is part of its set. */
+    removedAt: integer('removed_at'),
+  },
+  (table) => [uniqueIndex('node_socket').on(table.setId, table.socket).where(sql`removed_at is null`)],
+);
+
+export const mediaAddress = sqliteTable(
+  'media_address',
+  {
+    nodeId: integer('node_id')
+      .notNull()
+      .references(() => node.id, { onDelete: 'cascade' }),
+    side: text('side').notNull(),
+    family: text('family', { enum: ['IP4', 'IP6'] }).notNull(),
+    address: text('address').notNull(),
+    interface: text('interface'),
+  },
+  (table) => [primaryKey({ columns: [table.nodeId, table.side, table.family] })],
+);
+
+/** What is said of a set as a whole. A set without a row has the defaults. (`set` is a word of SQL.) */
+export const nodeSet = sqliteTable('node_set', {
+  id: integer('id').primaryKey(),
+  description: text('description').notNull(),
+  /** Direction of calls when nothing else tells it; null = none, such calls are refused. */
+  direction: text('direction'),
+});
+
+export const call = sqliteTable(
+  'call',
+  {
+    callId: text('call_id').primaryKey(),
+    nodeId: integer('node_id'),
+    setId: integer('set_id').notNull(),
+    callerSide: text('caller_side').notNull(),
+    calleeSide: text('callee_side').notNull(),
+    callerTag: text('caller_tag').notNull(),
+    state: text('state', { enum: ['announced', 'early', 'confirmed', 'ended'] }).notNull(),
+    /** SIP transactions that carried an offer, one a line. */
+    offers: text('offers').notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    endReason: text('end_reason'),
+  },
+  (table) => [index('call_state').on(table.state, table.updatedAt)],
+);
+
+export const leg = sqliteTable(
+  'leg',
+  {
+    callId: text('call_id')
+      .notNull()
+      .references(() => call.callId, { onDelete: 'cascade' }),
+    tag: text('tag').notNull(),
+    branch: text('branch').notNull(),
+    side: text('side').notNull(),
+    readerSide: text('reader_side').notNull(),
+    family: text('family', { enum: ['IP4', 'IP6'] }).notNull(),
+    confirmed: integer('confirmed', { mode: 'boolean' }).notNull(),
+    offering: integer('offering', { mode: 'boolean' }).notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.callId, table.tag, table.branch] })],
+);
+
+/** Last SDP of a leg, apart from `leg` so that rebuilding memory at start need not read past it. */
+export const legSdp = sqliteTable(
+  'leg_sdp',
+  {
+    callId: text('call_id')
+      .notNull()
+      .references(() => call.callId, { onDelete: 'cascade' }),
+    tag: text('tag').notNull(),
+    branch: text('branch').notNull(),
+    received: text('received').notNull(),
+    returned: text('returned').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.callId, table.tag, table.branch] })],
+);
+
+/** Deletes a node has not confirmed yet: calls that may be left on it. */
+export const stray = sqliteTable(
+  'stray',
+  {
+    nodeId: integer('node_id').notNull(),
+    callId: text('call_id').notNull(),
+    since: integer('since').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.nodeId, table.callId] })],
+);
+
+export const event = sqliteTable('event', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  at: integer('at').notNull(),
+  kind: text('kind').notNull(),
+  nodeId: integer('node_id'),
+  callId: text('call_id'),
+  /** A JSON object. */
+  detail: text('detail').notNull(),
+});
