@@ -1,0 +1,134 @@
+/** One SDP on one node: the address to impose, the request to send, and the check of what comes back. */
+
+import type { ErrorCode } from '../domain/errors.ts';
+import { Failure } from '../domain/errors.ts';
+import { addressFor } from '../domain/node.ts';
+import type { Direction } from '../domain/side.ts';
+import type { Member } from '../fleet/fleet.ts';
+import type { MediaRequest, NgValue, RelayFailure, RelayFailureKind } from '../relay/driver.ts';
+import { impose, WrongAddress } from '../sdp/impose.ts';
+import { familyOfSdp, forEachLine, type Outline } from '../sdp/outline.ts';
+import { type Family, familyOf } from '../util/ip.ts';
+import type { CallFacts } from './facts.ts';
+
+/** A request with an SDP, read once. */
+export interface SdpRequest {
+  readonly facts: CallFacts;
+  readonly sdp: string;
+  readonly sent: Outline;
+  /** Sender's side to reader's side. */
+  readonly sides: Direction;
+}
+
+/** An address literal with its family. */
+export interface WantedAddress {
+  readonly address: string;
+  readonly family: Family;
+}
+
+/**
+ * The address the reader must see: the client's own `media-address` if it gave one, else the node's for the reader's
+ * side, in family `family` if the node has it.
+ */
+export function wantedAddress(
+  member: Member,
+  { facts, sides }: Pick<SdpRequest, 'facts' | 'sides'>,
+  family: Family,
+): WantedAddress | Failure {
+  const explicit = explicitAddress(facts);
+  if (explicit !== undefined) {
+    const literal = typeof explicit === 'string' ? explicit.replace(/^\[(.*)\]$/, '$1') : '';
+    const own = familyOf(literal);
+    if (own !== undefined) return { address: literal, family: own };
+
+    return new Failure(
+      'RTPC_BAD_PARAMETER',
+      `media-address is "${String(explicit)}"; it must be an IP address`,
+    );
+  }
+  const address = addressFor(member.node, sides.to, family);
+  if (address !== undefined) return address;
+
+  return new Failure('RTPC_NO_NODE', `node ${member.id} has no media address for side ${sides.to}`);
+}
+
+function explicitAddress({ extra }: CallFacts): NgValue | undefined {
+  return extra['media-address'] ?? extra['media address'];
+}
+
+export function relayRequest(
+  { facts, sdp, sent, sides }: SdpRequest,
+  member: Member,
+  { address, family }: WantedAddress,
+  isNew: boolean,
+): MediaRequest {
+  const { callId, fromTag, toTag, branch, source, extra } = facts;
+  const sender = addressFor(member.node, sides.from, familyOfSdp(sent))?.interface;
+  const reader = addressFor(member.node, sides.to, family)?.interface;
+  const hasInterfaces = member.node.imposeMode === 'interface' && sender && reader;
+  const sourceFamily = source === undefined ? undefined : familyOf(source);
+
+  return {
+    callId,
+    fromTag,
+    ...(toTag === undefined ? {} : { toTag }),
+    ...(branch === undefined ? {} : { branch }),
+    sdp,
+    address,
+    family,
+    ...(hasInterfaces ? { interfaces: [sender, reader] as const } : {}),
+    isNew,
+    extra:
+      source === undefined || sourceFamily === undefined || extra['received-from'] !== undefined
+        ? extra
+        : { ...extra, 'received-from': [sourceFamily, source] },
+  };
+}
+
+/** Promise 1: the address in the SDP that leaves us is the right one, or the request fails. */
+export function checkReply(
+  returned: string,
+  { facts, sdp, sent, sides }: SdpRequest,
+  { id, node }: Member,
+  { address, family }: WantedAddress,
+): string | Failure {
+  if (returned === '') return new Failure('RTPC_RELAY_REFUSED', `node ${id} returned no SDP`);
+  const keepsSender = /^force[-_ ]relay$/i.test(String(facts.extra['ICE'] ?? facts.extra['ice'] ?? ''));
+  const result = impose(returned, sent, {
+    address,
+    family,
+    readerSide: node.mediaAddresses.filter(({ side }) => side === sides.to).map((media) => media.address),
+    own: node.mediaAddresses.map((media) => media.address),
+    mayReplace: node.imposeMode === 'media-address' || explicitAddress(facts) !== undefined,
+    ...(keepsSender ? { senderLines: linesOf(sdp) } : {}),
+  });
+  if (!(result instanceof WrongAddress)) return result;
+
+  return new Failure(
+    'RTPC_RELAY_ADDRESS',
+    `node ${id} returned address ${result.address} in "${result.line}" for a reader on side ${sides.to}; wanted ${address}. Check the node's media addresses and impose mode`,
+  );
+}
+
+function linesOf(sdp: string): ReadonlySet<string> {
+  const lines = new Set<string>();
+  forEachLine(sdp, (line) => lines.add(line));
+
+  return lines;
+}
+
+/** What a relay's failure is to the client. */
+const CODES: Readonly<Record<RelayFailureKind, ErrorCode>> = {
+  refused: 'RTPC_NO_NODE',
+  rejected: 'RTPC_RELAY_REFUSED',
+  'unknown-call': 'RTPC_CALL_LOST',
+  garbled: 'RTPC_RELAY_REFUSED',
+  busy: 'RTPC_BUSY',
+  'too-large': 'RTPC_BODY_TOO_LARGE',
+  silent: 'RTPC_RELAY_SILENT',
+  unreachable: 'RTPC_RELAY_SILENT',
+};
+
+export function failureOf(member: Member, { kind, reason }: RelayFailure): Failure {
+  return new Failure(CODES[kind], `node ${member.id} (${member.socket}): ${reason}`);
+}

@@ -1,0 +1,95 @@
+/** The calls in memory: found by Call-ID, counted by node and set, bounded. */
+
+import type { Call } from '../domain/call.ts';
+
+/**
+ * How long an ended call stays in memory, ms: retransmitted BYEs and late requests come within 64*T1 of 32 s
+ * (RFC 3261 section 17), and must not set off a search on all nodes.
+ */
+const ENDED_MS = 64_000;
+/** Ended calls in memory; the oldest go first. */
+const MAX_ENDED = 50_000;
+
+export class CallTable {
+  /** Calls that may live at a time. */
+  readonly max: number;
+  readonly #calls = new Map<string, Call>();
+  readonly #ended = new Map<string, Call>();
+  readonly #byNode = new Map<number, number>();
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  /** Calls that have not ended. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  get isFull(): boolean {
+    return this.#calls.size >= this.max;
+  }
+
+  /** A call that has not ended. */
+  get(callId: string): Call | undefined {
+    return this.#calls.get(callId);
+  }
+
+  /** A call that ended a short while ago. */
+  getEnded(callId: string): Call | undefined {
+    return this.#ended.get(callId);
+  }
+
+  add(call: Call): void {
+    this.#ended.delete(call.callId);
+    this.#calls.set(call.callId, call);
+    this.#count(call.nodeId, 1);
+  }
+
+  /** Binds a call to a node, or moves it to another. */
+  bind(call: Call, nodeId: number): void {
+    if (call.nodeId === nodeId) return;
+    this.#count(call.nodeId, -1);
+    call.nodeId = nodeId;
+    this.#count(nodeId, 1);
+  }
+
+  /** Marks a call as ended. */
+  end(call: Call, reason: string, now: number): void {
+    call.state = 'ended';
+    call.endReason = reason;
+    call.updatedAt = now;
+    if (this.#calls.delete(call.callId)) this.#count(call.nodeId, -1);
+    this.#ended.set(call.callId, call);
+    if (this.#ended.size > MAX_ENDED) this.#dropOldestEnded();
+  }
+
+  /** Calls a node has. */
+  countOn(nodeId: number): number {
+    return this.#byNode.get(nodeId) ?? 0;
+  }
+
+  values(): IterableIterator<Call> {
+    return this.#calls.values();
+  }
+
+  /** Forgets calls that ended long enough ago. */
+  forgetEnded(now: number): void {
+    for (const call of this.#ended.values()) {
+      if (call.updatedAt > now - ENDED_MS) return;
+      this.#ended.delete(call.callId);
+    }
+  }
+
+  #dropOldestEnded(): void {
+    const oldest = this.#ended.keys().next().value;
+    if (oldest !== undefined) this.#ended.delete(oldest);
+  }
+
+  #count(nodeId: number | null, change: 1 | -1): void {
+    if (nodeId === null) return;
+    const count = this.countOn(nodeId) + change;
+    if (count === 0) this.#byNode.delete(nodeId);
+    else this.#byNode.set(nodeId, count);
+  }
+}

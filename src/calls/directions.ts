@@ -1,0 +1,75 @@
+/** Which side sent an SDP, and which will read it. */
+
+import { type Call, findLeg, findTag, sideOfTag } from '../domain/call.ts';
+import { Failure } from '../domain/errors.ts';
+import { type Direction, parseDirection, reverse, type Side, type Sides } from '../domain/side.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import { isInNetwork, type Network } from '../util/ip.ts';
+import type { AnswerFacts, CallFacts, OfferFacts } from './facts.ts';
+
+/** What the settings say of sides. */
+export interface SideSettings {
+  readonly sides: Sides;
+  /** Networks by the side whose SIP packets come from them. */
+  readonly networks: readonly { readonly network: Network; readonly side: Side }[];
+}
+
+export class Directions {
+  readonly #fleet: Fleet;
+  readonly #settings: SideSettings;
+
+  constructor(fleet: Fleet, settings: SideSettings) {
+    this.#fleet = fleet;
+    this.#settings = settings;
+  }
+
+  /**
+   * Sender's and reader's side when the call is not known: what the client says, else the network the SIP packet came
+   * from, else the default of the set (reference: sip-proxies 2.4). Never a guess.
+   */
+  ofUnknownCall(facts: CallFacts, isFromCallee = false): Direction | Failure {
+    const { networks, sides } = this.#settings;
+    if (facts.direction !== undefined) return facts.direction;
+    const { source } = facts;
+    if (source !== undefined && networks.length > 0) {
+      // Whoever is in none of the networks listed comes from outside. From a third side there are several ways on.
+      const side = networks.find(({ network }) => isInNetwork(source, network))?.side ?? 'outer';
+      if (side === 'inner') return { from: 'inner', to: 'outer' };
+      if (side === 'outer') return { from: 'outer', to: 'inner' };
+    }
+    const setId = facts.setId ?? 0;
+    const text = this.#fleet.set(setId).direction;
+    const byDefault = text === null ? undefined : parseDirection(text, sides);
+    if (byDefault !== undefined && !(byDefault instanceof Failure))
+      return isFromCallee ? reverse(byDefault) : byDefault;
+
+    return new Failure(
+      'RTPC_DIRECTION_UNKNOWN',
+      `nothing tells which way the call goes; give "dir" (out, in, a side, or from>to), list the inside networks in the settings, or give set ${setId} a default direction`,
+    );
+  }
+
+  /** Sender's and reader's side of an offer. What is remembered of a tag wins over what the client says. */
+  ofOffer(call: Call | undefined, facts: OfferFacts): Direction | Failure {
+    if (call === undefined) return this.ofUnknownCall(facts, facts.isFromCallee);
+    const from = findTag(call, facts.fromTag)?.side ?? sideOfTag(call, facts.fromTag);
+    const reader = findTag(call, facts.toTag);
+    if (reader !== undefined) return { from, to: reader.side };
+    if (facts.toTag !== undefined) return { from, to: sideOfTag(call, facts.toTag) };
+    const opposite = facts.fromTag === call.callerTag ? call.direction.to : call.direction.from;
+
+    // A further branch may lead to another side than the first, so a reader not seen before is where the client says.
+    return { from, to: facts.direction?.to ?? opposite };
+  }
+
+  /** Sender's and reader's side of an answer; the client has no say, the offer decided it. */
+  ofAnswer(call: Call, facts: AnswerFacts): Direction {
+    const offerer = findLeg(call, facts.fromTag, facts.branch) ?? findTag(call, facts.fromTag);
+    const answerer = findTag(call, facts.toTag);
+
+    return {
+      from: answerer?.side ?? offerer?.readerSide ?? sideOfTag(call, facts.toTag),
+      to: offerer?.side ?? sideOfTag(call, facts.fromTag),
+    };
+  }
+}

@@ -1,0 +1,50 @@
+/** What the doors tell the use cases, and what they get back. */
+
+import type { Direction } from '../domain/side.ts';
+import type { NgDict } from '../relay/driver.ts';
+
+/** What every media request says. Strings are byte strings. */
+export interface CallFacts {
+  readonly callId: string;
+  /** The offerer's tag, in offers and answers. */
+  readonly fromTag: string;
+  readonly toTag?: string;
+  readonly branch?: string;
+  readonly setId?: number;
+  /** Source address of the SIP message. */
+  readonly source?: string;
+  /** Sender's side to reader's side of this SDP, as the client says. */
+  readonly direction?: Direction;
+  /** ng keys to pass on. */
+  readonly extra: NgDict;
+}
+
+export interface OfferFacts extends CallFacts {
+  readonly sdp: string;
+  /** The SIP transaction whose request carried this offer; absent for offers in replies. */
+  readonly transaction?: string;
+  /** Whether the sender is the called party, as in a delayed offer; then a set's default direction is turned round. */
+  readonly isFromCallee?: boolean;
+  /** Whether the offer comes from inside a dialog: its call must exist somewhere. */
+  readonly isInDialog: boolean;
+}
+
+export interface AnswerFacts extends CallFacts {
+  readonly toTag: string;
+  readonly sdp: string;
+  /** Whether this answer establishes the dialog; false for early media. */
+  readonly isFinal: boolean;
+}
+
+export interface DeleteFacts {
+  readonly callId: string;
+  readonly branch?: string;
+  readonly setId?: number;
+  readonly reason: string;
+}
+
+/** An SDP for its reader. */
+export interface Relayed {
+  readonly sdp: string;
+  readonly nodeId: number;
+}

@@ -1,0 +1,45 @@
+/** What must be tidied now and then, in slices that hold up no call. */
+
+import type { Call } from '../domain/call.ts';
+import type { RetentionLimits, Store } from '../store/store.ts';
+import type { Clock } from '../util/clock.ts';
+import type { CallTable } from './call-table.ts';
+import type { Ledger } from './ledger.ts';
+import type { Replays } from './replays.ts';
+
+const TICK_MS = 200;
+/** Live calls looked at in a tick: some tenths of a millisecond. */
+const CALLS_PER_TICK = 2000;
+
+export interface HousekeepingOptions extends RetentionLimits {
+  /** A call of which nothing was heard for so long is over, ms. */
+  readonly maxIdleMs: number;
+}
+
+/** @returns what stops it */
+export function startHousekeeping(
+  parts: { calls: CallTable; ledger: Ledger; replays: Replays; store: Store; clock: Clock },
+  options: HousekeepingOptions,
+): () => void {
+  const { calls, ledger, replays, store, clock } = parts;
+  let sweep = calls.values();
+
+  return clock.every(TICK_MS, () => {
+    const now = clock.utc();
+    for (let i = 0; i < CALLS_PER_TICK; i++) {
+      const { value, done } = sweep.next();
+      if (done) {
+        sweep = calls.values();
+        break;
+      }
+      if (isIdle(value, now, options.maxIdleMs)) ledger.end(value, 'idle');
+    }
+    calls.forgetEnded(now);
+    replays.expire();
+    store.prune(options);
+  });
+}
+
+function isIdle(call: Call, now: number, maxIdleMs: number): boolean {
+  return now - call.updatedAt > maxIdleMs;
+}

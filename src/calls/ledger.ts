@@ -1,0 +1,211 @@
+/** The calls in memory together with their rows: every change of a call goes through here. */
+
+import { type Call, findLeg, type Leg, type LegSdp, MAX_LEGS, MAX_OFFERS } from '../domain/call.ts';
+import { Failure } from '../domain/errors.ts';
+import { type Direction, formatDirection } from '../domain/side.ts';
+import type { Fleet, Member } from '../fleet/fleet.ts';
+import type { Store } from '../store/store.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Family } from '../util/ip.ts';
+import { log } from '../util/log.ts';
+import type { CallTable } from './call-table.ts';
+import type { CallFacts, DeleteFacts } from './facts.ts';
+
+/** What one SDP told about its sender. */
+export interface LegNews {
+  readonly tag: string;
+  readonly branch: string | undefined;
+  readonly sides: Direction;
+  readonly family: Family;
+  readonly sdp: LegSdp;
+}
+
+export class Ledger {
+  readonly #calls: CallTable;
+  readonly #store: Store;
+  readonly #fleet: Fleet;
+  readonly #clock: Clock;
+  /** Calls whose contradiction has been reported. */
+  readonly #contradicted = new WeakSet<Call>();
+
+  constructor(calls: CallTable, store: Store, fleet: Fleet, clock: Clock) {
+    this.#calls = calls;
+    this.#store = store;
+    this.#fleet = fleet;
+    this.#clock = clock;
+  }
+
+  get(callId: string): Call | undefined {
+    return this.#calls.get(callId);
+  }
+
+  /** Why there is no such call, in words for the client. */
+  unknown({ callId }: Pick<DeleteFacts, 'callId'>): Failure {
+    if (this.hasEnded(callId)) return new Failure('RTPC_CALL_UNKNOWN', `call ${callId} has ended already`);
+
+    return new Failure('RTPC_CALL_UNKNOWN', `call ${callId} is not known here, and no node has it`);
+  }
+
+  hasEnded(callId: string): boolean {
+    return this.#calls.getEnded(callId) !== undefined;
+  }
+
+  /** Why a request may add nothing to memory, or undefined. */
+  limit(call: Call | undefined, tag: string, branch: string | undefined): Failure | undefined {
+    if (call === undefined) {
+      if (!this.#calls.isFull) return undefined;
+
+      return new Failure('RTPC_BUSY', `${this.#calls.max} calls live already, the limit calls.max`);
+    }
+    if (call.legs.length < MAX_LEGS || findLeg(call, tag, branch) !== undefined) return undefined;
+
+    return new Failure('RTPC_BUSY', `the call has ${MAX_LEGS} legs already`);
+  }
+
+  /** A call that was announced without SDP; it gets its node later. */
+  async announce(facts: CallFacts, direction: Direction): Promise<void> {
+    const call = this.#create(facts, direction, facts.fromTag, facts.setId ?? 0);
+    this.#calls.add(call);
+    await this.#store.saveCall(call, { isNew: true });
+  }
+
+  /** A call found on a node. Who sends first counts as its caller. */
+  async adopt(facts: CallFacts, direction: Direction, senderTag: string, member: Member): Promise<Call> {
+    const call = this.#create(facts, direction, senderTag, member.node.setId);
+    call.nodeId = member.id;
+    call.state = 'confirmed';
+    this.#calls.add(call);
+    this.#store.event('call.found', { callId: call.callId, nodeId: member.id });
+    await this.#store.saveCall(call, { isNew: true });
+
+    return call;
+  }
+
+  /** A node has taken an offer: binds the call to it, making the call if it is new. */
+  async offered(
+    known: Call | undefined,
+    facts: CallFacts & { isFromCallee?: boolean; transaction?: string },
+    member: Member,
+    news: LegNews,
+  ): Promise<void> {
+    const { from, to } = news.sides;
+    const call =
+      known ??
+      this.#create(
+        facts,
+        facts.isFromCallee ? { from: to, to: from } : news.sides,
+        facts.isFromCallee ? (facts.toTag ?? facts.fromTag) : facts.fromTag,
+        facts.setId ?? 0,
+      );
+    if (known === undefined) this.#calls.add(call);
+    if (call.nodeId !== member.id) {
+      const direction = formatDirection(call.direction);
+      log.info('call.placed', { call_id: call.callId, node: member.id, set: call.setId, direction });
+    }
+    this.#calls.bind(call, member.id);
+    if (call.state === 'announced') call.state = 'early';
+    if (facts.transaction !== undefined && !call.offers.includes(facts.transaction)) {
+      call.offers = [...call.offers, facts.transaction].slice(-MAX_OFFERS);
+    }
+    const leg = this.#putLeg(call, news);
+    leg.offering = true;
+    await this.#store.saveCall(call, { isNew: known === undefined, leg, sdp: news.sdp });
+  }
+
+  /** The call's node has taken an answer. */
+  async answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): Promise<void> {
+    if (isFinal) call.state = 'confirmed';
+    const leg = this.#putLeg(call, news);
+    leg.confirmed ||= isFinal;
+    leg.offering = false;
+    for (const offerer of call.legs) {
+      if (offerer.tag !== facts.fromTag || !offerer.offering) continue;
+      offerer.offering = false;
+      this.#store.saveCall(call, { leg: offerer });
+    }
+    await this.#store.saveCall(call, { leg, sdp: news.sdp });
+  }
+
+  /** Forgets legs that left a call which goes on. */
+  async forget(call: Call, isGone: (leg: Leg) => boolean): Promise<void> {
+    const gone = call.legs.filter(isGone);
+    call.legs = call.legs.filter((leg) => !isGone(leg));
+    call.updatedAt = this.#clock.utc();
+    await Promise.all(gone.map((leg) => this.#store.forgetLeg(call, leg)));
+  }
+
+  /** Ends a call. A removed node goes with its last one. */
+  async end(call: Call, reason: string): Promise<void> {
+    this.#calls.end(call, reason, this.#clock.utc());
+    log.info('call.ended', { call_id: call.callId, node: call.nodeId, reason });
+    const member = this.#fleet.get(call.nodeId);
+    if (member !== undefined && member.removedAt !== null && this.#calls.countOn(member.id) === 0) {
+      this.#fleet.remove(member.id, false);
+    }
+    await this.#store.saveCall(call);
+  }
+
+  /** The node does not know the call any more: the relay restarted, or ended it by its own timers. */
+  async lose(call: Call, why?: string): Promise<Failure> {
+    const { callId, nodeId } = call;
+    this.#store.event('call.lost', { callId, ...(nodeId === null ? {} : { nodeId }) });
+    await this.end(call, 'lost');
+
+    return new Failure('RTPC_CALL_LOST', why ?? `node ${nodeId} does not know call ${callId} any more`);
+  }
+
+  /** Reports, once per call, that a client says another direction than the one remembered. The memory holds. */
+  reportContradiction(call: Call | undefined, said: Direction | undefined, used: Direction): void {
+    if (call === undefined || said === undefined || this.#contradicted.has(call)) return;
+    if (said.from === used.from && said.to === used.to) return;
+    this.#contradicted.add(call);
+    this.#store.event('call.direction_contradicted', {
+      callId: call.callId,
+      said: formatDirection(said),
+      used: formatDirection(used),
+    });
+  }
+
+  #create(facts: CallFacts, direction: Direction, callerTag: string, setId: number): Call {
+    const now = this.#clock.utc();
+
+    return {
+      callId: facts.callId,
+      nodeId: null,
+      setId,
+      direction,
+      callerTag,
+      state: 'announced',
+      offers: [],
+      legs: [],
+      createdAt: now,
+      updatedAt: now,
+      endReason: null,
+    };
+  }
+
+  #putLeg(call: Call, { tag, branch = '', sides, family }: LegNews): Leg {
+    const now = this.#clock.utc();
+    call.updatedAt = now;
+    let leg = findLeg(call, tag, branch);
+    if (leg === undefined) {
+      leg = {
+        tag,
+        branch,
+        side: sides.from,
+        readerSide: sides.to,
+        family,
+        confirmed: false,
+        offering: false,
+        createdAt: now,
+        updatedAt: now,
+      };
+      call.legs.push(leg);
+    }
+    leg.readerSide = sides.to;
+    leg.family = family;
+    leg.updatedAt = now;
+
+    return leg;
+  }
+}

@@ -1,0 +1,77 @@
+/** Looks for calls the cluster does not know on the nodes: they may have been placed by another instance, or by hand. */
+
+import type { Fleet, Member } from '../fleet/fleet.ts';
+import { type NgDict, RelayFailure } from '../relay/driver.ts';
+import type { Clock } from '../util/clock.ts';
+
+/** How long the nodes may take, ms. A node that is silent must not hold up the others' answer. */
+const SEARCH_MS = 250;
+/** Searches per second, and how many may come at once; beyond, a call is simply unknown. A search asks every node. */
+const RATE = 50;
+const BURST = 100;
+
+export class Search {
+  readonly counters = { searches: 0, found: 0, overRate: 0 };
+  readonly #fleet: Fleet;
+  readonly #clock: Clock;
+  #tokens = BURST;
+  #filledAt: number;
+
+  constructor(fleet: Fleet, clock: Clock) {
+    this.#fleet = fleet;
+    this.#clock = clock;
+    this.#filledAt = clock.monotonic();
+  }
+
+  /** The node that has the call, among those of a set, or of all. */
+  find(callId: string, setId?: number): Promise<Member | undefined> {
+    return this.#ask(setId, async (member, deadline) => {
+      const reply = await member.driver.query(callId, deadline);
+
+      return reply instanceof RelayFailure ? undefined : member;
+    });
+  }
+
+  /** Deletes the call wherever it is. Returns the reply of a node that had it. */
+  deleteEverywhere(callId: string, setId?: number): Promise<NgDict | undefined> {
+    return this.#ask(setId, async (member, deadline) => {
+      const result = await member.driver.delete({ callId }, deadline);
+
+      return result instanceof RelayFailure || !result.found ? undefined : result.reply;
+    });
+  }
+
+  /** Asks all nodes at once; the first that says something wins. */
+  async #ask<T>(
+    setId: number | undefined,
+    ask: (member: Member, deadline: number) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    if (!this.#takeToken()) {
+      this.counters.overRate++;
+
+      return undefined;
+    }
+    this.counters.searches++;
+    const deadline = this.#clock.monotonic() + SEARCH_MS;
+    const { promise, resolve } = Promise.withResolvers<T | undefined>();
+    const answers = this.#fleet.list(setId).map(async (member) => {
+      const answer = await ask(member, deadline);
+      if (answer !== undefined) resolve(answer);
+    });
+    Promise.all(answers).then(() => resolve(undefined));
+    const found = await promise;
+    if (found !== undefined) this.counters.found++;
+
+    return found;
+  }
+
+  #takeToken(): boolean {
+    const now = this.#clock.monotonic();
+    this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filledAt) / 1000) * RATE);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+
+    return true;
+  }
+}

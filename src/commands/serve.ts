@@ -1,0 +1,50 @@
+/** `rtp-cluster serve`: runs the appliance until it is told to stop. */
+
+import { StartProblem, startAppliance } from '../appliance.ts';
+import { settingsHelp } from '../config/describe.ts';
+import { BadSettings, loadSettings } from '../config/load.ts';
+import { configureLog, flushLog, log } from '../util/log.ts';
+import { EXIT, systemIo } from './command.ts';
+
+export const help = `Usage: rtp-cluster serve [--config FILE] [FLAGS]
+
+Runs the appliance in the foreground until SIGTERM or SIGINT.
+
+${settingsHelp()}`;
+
+/** Signals that would end the process if nobody listened; we have no use for them yet. */
+const IGNORED_SIGNALS = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
+
+export async function run(argv: string[]): Promise<number> {
+  const settings = loadSettings({ argv, env: process.env });
+  if (settings instanceof BadSettings) {
+    for (const { where, key, message } of settings.problems)
+      systemIo.err(`${where}: ${key === '' ? '' : `${key}: `}${message}`);
+
+    return EXIT.failed;
+  }
+  configureLog(settings.log);
+  for (const signal of IGNORED_SIGNALS) process.on(signal, () => log.info('signal.ignored', { signal }));
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<number>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(EXIT.ok));
+  const defect = (error: unknown): void => {
+    log.error('appliance.defect', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    stop(EXIT.failed);
+  };
+  process.on('uncaughtException', defect);
+  process.on('unhandledRejection', defect);
+
+  const appliance = await startAppliance(settings);
+  if (appliance instanceof StartProblem) {
+    systemIo.err(`rtp-cluster: ${appliance.message}`);
+
+    return EXIT.failed;
+  }
+  const code = await stopped;
+  await appliance.stop();
+  await flushLog();
+
+  return code;
+}

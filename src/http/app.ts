@@ -1,0 +1,98 @@
+/** The HTTP API: routes, guard, and one place where whatever goes wrong becomes a response. */
+
+import { type AnyElysia, Elysia } from 'elysia';
+import type { CallTable } from '../calls/call-table.ts';
+import type { Requests } from '../calls/requests.ts';
+import { Failure } from '../domain/errors.ts';
+import type { Sides } from '../domain/side.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Roster } from '../fleet/roster.ts';
+import type { Store } from '../store/store.ts';
+import { log } from '../util/log.ts';
+import { callRoutes } from './calls.ts';
+import type { Guard } from './guard.ts';
+import { healthRoutes, type Readiness } from './health.ts';
+import { mediaRoutes } from './media.ts';
+import { nodeRoutes } from './nodes.ts';
+import { openapiRoutes } from './openapi.ts';
+import { failureResponse } from './responses.ts';
+import { setRoutes } from './sets.ts';
+
+export interface AppParts {
+  readonly requests: Requests;
+  readonly fleet: Fleet;
+  readonly roster: Roster;
+  readonly calls: CallTable;
+  readonly store: Store;
+  readonly sides: Sides;
+  readonly guard: Guard;
+  readonly readiness: Readiness;
+  /** Requests that came over the unix socket. */
+  readonly local: WeakSet<Request>;
+}
+
+export function createApp(parts: AppParts): AnyElysia {
+  const { requests, fleet, roster, calls, store, sides, guard, readiness, local } = parts;
+  const callsOn = (nodeId: number): number => calls.countOn(nodeId);
+  const described = new Elysia()
+    .use(mediaRoutes(requests, sides))
+    .use(nodeRoutes(fleet, roster, callsOn))
+    .use(setRoutes(fleet, sides, callsOn))
+    .use(callRoutes(calls, store))
+    .use(healthRoutes(store, readiness));
+
+  return new Elysia()
+    .onRequest(({ request }) => {
+      const failure = guard.refuse(request, pathOf(request.url), local.has(request));
+
+      return failure === undefined ? undefined : refusal(failure);
+    })
+    .onError({ as: 'global' }, ({ code, error }) => failureResponse(toFailure(code, error)))
+    .use(described)
+    .use(openapiRoutes(described));
+}
+
+function pathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('//') + 2);
+  const end = url.indexOf('?', start);
+
+  return start === -1 ? '/' : url.slice(start, end === -1 ? undefined : end);
+}
+
+function refusal(failure: Failure): Response {
+  const response = failureResponse(failure);
+  if (failure.code === 'RTPC_UNAUTHORIZED') response.headers.set('WWW-Authenticate', 'Bearer');
+
+  return response;
+}
+
+/** Whatever was thrown, as a failure that tells no internals. */
+function toFailure(code: string | number, error: unknown): Failure {
+  switch (code) {
+    case 'NOT_FOUND':
+      return new Failure('RTPC_NOT_FOUND', 'there is no such path; /openapi lists them');
+    case 'PARSE':
+      return new Failure('RTPC_BAD_BODY', 'the body is not valid JSON');
+    case 'VALIDATION':
+      return new Failure('RTPC_BAD_PARAMETER', explainValidation(error));
+    default:
+      log.error('http.defect', {
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+
+      return new Failure('RTPC_INTERNAL', 'a defect of rtp_cluster; its log has the details');
+  }
+}
+
+/** The first thing that is wrong with a body or a query: where, and what is allowed. */
+function explainValidation(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('all' in error) || !Array.isArray(error.all)) {
+    return 'the request does not have the right form; see /openapi';
+  }
+  const first: unknown = error.all[0];
+  const path = typeof first === 'object' && first !== null && 'path' in first ? String(first.path) : '';
+  const summary =
+    typeof first === 'object' && first !== null && 'summary' in first ? String(first.summary) : '';
+
+  return `${path === '' ? 'the body' : path.slice(1).replaceAll('/', '.')}: ${summary || 'wrong value'}; see /openapi`;
+}

@@ -1,0 +1,108 @@
+/** Opens and closes the sockets of the HTTP API. */
+
+import { chmodSync, existsSync, unlinkSync } from 'node:fs';
+import type { AnyElysia } from 'elysia';
+
+/** A socket could not be opened; the message is for the operator. */
+export class ListenProblem {
+  constructor(readonly message: string) {}
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Path of a unix socket, '' for none. */
+  readonly unix: string;
+  readonly maxBodyBytes: number;
+  /** Requests over the unix socket are put in here. */
+  readonly local: WeakSet<Request>;
+}
+
+export interface HttpServer {
+  /** The port in use. */
+  readonly port: number;
+  /** Takes no new requests, and waits for those under way until `graceMs` have passed. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Seconds after which an idle connection is closed; libcurl-based proxies reuse connections after longer pauses. */
+const IDLE_S = 120;
+
+export async function listen(app: AnyElysia, options: ListenOptions): Promise<HttpServer | ListenProblem> {
+  const { host, port, unix, maxBodyBytes, local } = options;
+  let tcp: Bun.Server<undefined>;
+  try {
+    // Without this a second copy would share the port silently and take half of the calls.
+    tcp = Bun.serve({
+      hostname: host,
+      port,
+      reusePort: false,
+      maxRequestBodySize: maxBodyBytes,
+      idleTimeout: IDLE_S,
+      fetch: (request) => app.fetch(request),
+    });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+
+    return new ListenProblem(
+      `cannot listen on ${host} port ${port}: ${text}. Is another rtp-cluster running? http.listen says where to listen`,
+    );
+  }
+  if (unix === '') return server([tcp]);
+  if (await isAnswered(unix)) {
+    tcp.stop(true);
+
+    return new ListenProblem(
+      `cannot listen on ${unix}: another program does already; http.unix names the socket`,
+    );
+  }
+  try {
+    // Left behind by a process that was killed.
+    if (existsSync(unix)) unlinkSync(unix);
+    const path = Bun.serve({
+      unix,
+      maxRequestBodySize: maxBodyBytes,
+      fetch: (request) => {
+        local.add(request);
+
+        return app.fetch(request);
+      },
+    });
+    chmodSync(unix, 0o660);
+
+    return server([tcp, path]);
+  } catch (error) {
+    tcp.stop(true);
+
+    return new ListenProblem(
+      `cannot listen on ${unix}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+/** Whether somebody listens on a unix socket. */
+async function isAnswered(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  try {
+    const socket = await Bun.connect({ unix: path, socket: { data() {} } });
+    socket.end();
+
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function server(servers: readonly Bun.Server<undefined>[]): HttpServer {
+  return {
+    port: servers[0]?.port ?? 0,
+    async stop(graceMs) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, graceMs);
+      await Promise.race([Promise.all(servers.map((each) => each.stop())), promise]);
+      clearTimeout(timer);
+      await Promise.all(servers.map((each) => each.stop(true)));
+    },
+  };
+}
