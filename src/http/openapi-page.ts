@@ -40,16 +40,18 @@ export function openapiPage(document: Document): string {
   );
   const groups = Map.groupBy(operations, ({ operation }) => operation.tags?.[0] ?? 'other');
   const title = `${document.info?.title ?? ''} ${document.info?.version ?? ''}`;
-  const links = [...groups.keys()].map((tag) => `<a href="#${escape(tag)}">${escape(tag)}</a>`).join(' · ');
+  const links = [...groups.keys()]
+    .map((tag) => `<a href="#${escapeHtml(tag)}">${escapeHtml(tag)}</a>`)
+    .join(' · ');
   const sections = [...groups].map(
     ([tag, list]) =>
-      `<section id="${escape(tag)}"><h2>${escape(tag)}</h2>${list.map(operationHtml).join('')}</section>`,
+      `<section id="${escapeHtml(tag)}"><h2>${escapeHtml(tag)}</h2>${list.map(operationHtml).join('')}</section>`,
   );
 
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)}: API</title><style>${STYLE}</style></head>
-<body><main><h1>${escape(title)}</h1><p>${markup(document.info?.description ?? '')} As JSON: <a href="/openapi.json">/openapi.json</a>.</p>
+<title>${escapeHtml(title)}: API</title><style>${STYLE}</style></head>
+<body><main><h1>${escapeHtml(title)}</h1><p>${markup(document.info?.description ?? '')} As JSON: <a href="/openapi.json">/openapi.json</a>.</p>
 <nav>${links}</nav>${sections.join('')}</main></body></html>`;
 }
 
@@ -74,11 +76,11 @@ function operationHtml({
   );
   const responses = Object.entries(operation.responses ?? {}).map(
     ([status, { description = '' }]) =>
-      `<tr><td><code>${escape(status)}</code></td><td>${markup(description)}</td></tr>`,
+      `<tr><td><code>${escapeHtml(status)}</code></td><td>${markup(description)}</td></tr>`,
   );
   const bodyNote = operation.requestBody?.description;
 
-  return `<details><summary><b class="${method.toLowerCase()}">${method}</b> <code>${escape(path)}</code> <span>${markup(operation.summary ?? '')}</span></summary>
+  return `<details><summary><b class="${method.toLowerCase()}">${method}</b> <code>${escapeHtml(path)}</code> <span>${markup(operation.summary ?? '')}</span></summary>
 ${operation.description ? `<p>${markup(operation.description)}</p>` : ''}
 ${parameters.length > 0 ? `<h3>Parameters</h3><table>${parameters.join('')}</table>` : ''}
 ${bodyNote || fields.length > 0 ? `<h3>Body</h3>${bodyNote ? `<p>${markup(bodyNote)}</p>` : ''}${fields.length > 0 ? `<table>${fields.join('')}</table>` : ''}` : ''}
@@ -104,7 +106,7 @@ function fieldRows(schema: Schema, prefix: string): string[] {
 }
 
 function row(name: string, type: string, isRequired: boolean, description = ''): string {
-  return `<tr><td><code>${escape(name)}</code>${isRequired ? ' <i>required</i>' : ''}</td><td>${escape(type)}</td><td>${markup(description)}</td></tr>`;
+  return `<tr><td><code>${escapeHtml(name)}</code>${isRequired ? ' <i>required</i>' : ''}</td><td>${escapeHtml(type)}</td><td>${markup(description)}</td></tr>`;
 }
 
 function typeOf(schema: Schema | undefined): string {
@@ -115,13 +117,13 @@ function typeOf(schema: Schema | undefined): string {
   return [schema.type ?? ''].flat().join(' or ');
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 
 /** Text with `code` in backquotes. */
 function markup(text: string): string {
-  return escape(text).replace(/`([^`]*)`/g, '<code>$1</code>');
+  return escapeHtml(text).replace(/`([^`]*)`/g, '<code>$1</code>');
 }
 
 const STYLE = `

@@ -76,7 +76,7 @@ export class Parameters {
   }
 
   direction(): Direction | undefined | Failure {
-    const list = this.#json?.['direction'];
+    const list = this.#json?.direction;
     if (Array.isArray(list)) {
       const [from, to] = list.map((name) => findSide(String(name), this.#sides));
       if (from !== undefined && to !== undefined && list.length === 2) return { from, to };

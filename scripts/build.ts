@@ -1,0 +1,36 @@
+/** Builds `dist/rtp-cluster`: one file that needs neither Bun, nor Node, nor the sources. */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import manifest from '../package.json' with { type: 'json' };
+
+const root = join(import.meta.dir, '..');
+const outfile = join(root, 'dist', 'rtp-cluster');
+
+/** The commit the sources are at; `dev` outside of a checkout. */
+function commit(): string {
+  const { stdout, exitCode } = Bun.spawnSync(['git', 'rev-parse', '--short=8', 'HEAD'], { cwd: root, stderr: 'ignore' });
+
+  return exitCode === 0 ? stdout.toString().trim() : 'dev';
+}
+
+mkdirSync(join(root, 'dist'), { recursive: true });
+const args = [
+  'build',
+  './src/main.ts',
+  '--compile',
+  `--outfile=${outfile}`,
+  '--minify',
+  '--sourcemap',
+  // Start-up in half the time for 4 MB (reference: bun-appliance 2). ESM, because main.ts awaits at top level.
+  '--bytecode',
+  '--format=esm',
+  // Without these the binary runs what `.env` and `bunfig.toml` of the working directory say.
+  '--no-compile-autoload-dotenv',
+  '--no-compile-autoload-bunfig',
+  `--define=BUILD_VERSION=${JSON.stringify(manifest.version)}`,
+  `--define=BUILD_COMMIT=${JSON.stringify(commit())}`,
+];
+const build = Bun.spawnSync([process.execPath, ...args], { cwd: root, stdout: 'inherit', stderr: 'inherit' });
+if (build.exitCode !== 0) process.exit(build.exitCode);
+console.log(`built dist/rtp-cluster: ${(Bun.file(outfile).size / 1e6).toFixed(1)} MB`);

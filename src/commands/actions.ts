@@ -1,0 +1,81 @@
+/** Commands that consist of actions (`node add`, `node list`): finds the action, reads its flags, runs it. */
+
+import { nearest } from '../util/suggest.ts';
+import { type Args, type FlagKind, readArgs, UsageError } from './args.ts';
+import { type Api, ApiError, CLIENT_FLAGS, connect, type Reply } from './client.ts';
+import { EXIT, type Io } from './command.ts';
+
+/** One action of a command. */
+export interface Action {
+  /** Words it wants, as in `SOCKET`; all of them must be given. */
+  readonly words: readonly string[];
+  readonly flags: Readonly<Record<string, FlagKind>>;
+  /** Does it; what it returns was printed if it is a number, else it is shown as an error. */
+  run(args: Args, words: readonly string[], api: Api, io: Io): Promise<number | ApiError | UsageError>;
+}
+
+/** Runs `argv`, whose first word names one of the actions. */
+export async function runActions(
+  command: string,
+  actions: Readonly<Record<string, Action>>,
+  argv: readonly string[],
+  io: Io,
+): Promise<number> {
+  const [name = '', ...rest] = argv;
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action !== undefined) return runAction(`${command} ${name}`, action, rest, io);
+
+  const known = Object.keys(actions);
+  const hint = nearest(name, known);
+  const read = name === '' ? 'what to do is missing' : `there is no "${name}"`;
+  const guess = name !== '' && hint !== undefined ? `; did you mean ${hint}?` : '';
+  io.err(
+    `rtp-cluster ${command}: ${read}${guess}; allowed are ${known.join(', ')} (rtp-cluster help ${command})`,
+  );
+
+  return EXIT.usage;
+}
+
+/** Runs one action with its flags and those of the client. */
+export async function runAction(
+  name: string,
+  action: Action,
+  argv: readonly string[],
+  io: Io,
+): Promise<number> {
+  const args = readArgs(argv, { ...CLIENT_FLAGS, ...action.flags });
+  if (args instanceof UsageError) return wrong(name, args, io);
+  if (args.words.length !== action.words.length) {
+    const wanted = action.words.length === 0 ? 'no words' : action.words.join(' ');
+    const given = args.words.length === 0 ? 'nothing' : args.words.join(' ');
+
+    return wrong(name, new UsageError(`wanted is ${wanted}, given is ${given}`), io);
+  }
+  const api = connect(args, io);
+  if (api instanceof UsageError) return wrong(name, api, io);
+  const result = await action.run(args, args.words, api, io);
+  if (result instanceof UsageError) return wrong(name, result, io);
+  if (result instanceof ApiError) {
+    if (args.has('json') && result.reply !== undefined) io.out(result.reply.text);
+    io.err(`rtp-cluster ${name}: ${result.message}`);
+
+    return EXIT.failed;
+  }
+
+  return result;
+}
+
+function wrong(name: string, error: UsageError, io: Io): number {
+  io.err(`rtp-cluster ${name}: ${error.message} (rtp-cluster help ${name.split(' ')[0]})`);
+
+  return EXIT.usage;
+}
+
+/** Prints a reply as it is with `--json`, else the lines made of it. */
+export function show(args: Args, io: Io, reply: Reply, lines: () => readonly string[]): number {
+  if (args.has('json')) {
+    if (reply.text !== '') io.out(reply.text);
+  } else for (const line of lines()) io.out(line);
+
+  return EXIT.ok;
+}

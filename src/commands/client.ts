@@ -1,0 +1,170 @@
+/** The management API as the command line uses it. */
+
+import { readFileSync } from 'node:fs';
+import { type Args, type FlagKind, UsageError } from './args.ts';
+import type { Io } from './command.ts';
+import { isObject, textOf } from './json.ts';
+
+/** Where the service listens unless told otherwise. */
+export const DEFAULT_URL = 'http://127.0.0.1:7888';
+/** A command waits no longer for an answer, in milliseconds. */
+const TIMEOUT_MS = 30_000;
+
+/** Flags of every command that uses the API. */
+export const CLIENT_FLAGS = {
+  url: 'value',
+  unix: 'value',
+  'token-file': 'value',
+  json: 'switch',
+} as const satisfies Record<string, FlagKind>;
+
+export const CLIENT_HELP = `  --url URL          Address of the service; also RTP_CLUSTER_URL. Default: ${DEFAULT_URL}
+  --unix PATH        Use this unix socket instead
+  --token-file FILE  File whose first line is the token; else RTP_CLUSTER_TOKEN
+  --json             Print the answer of the service as it is (JSON)`;
+
+/** An answer of the service that is a success. */
+export interface Reply {
+  readonly text: string;
+  readonly json: unknown;
+}
+
+/** The service refused, or there is none. */
+export class ApiError {
+  constructor(
+    /** What to tell the user. */
+    readonly message: string,
+    /** What the service sent, undefined if nothing useful came. */
+    readonly reply?: Reply,
+  ) {}
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+export interface Api {
+  /** One request; `path` begins with `/v1/`. Never throws for what the other end does. */
+  call(method: Method, path: string, body?: unknown): Promise<Reply | ApiError>;
+}
+
+interface Target {
+  readonly base: string;
+  readonly unix: string | undefined;
+  readonly token: string | undefined;
+  /** For messages. */
+  readonly name: string;
+}
+
+/** Makes a client by the flags and the environment. */
+export function connect(args: Args, io: Io): Api | UsageError {
+  const unix = args.one('unix');
+  const url = args.one('url');
+  if (unix !== undefined && url !== undefined)
+    return new UsageError('--url and --unix are both given; give the one to use');
+  const token = readToken(args.one('token-file'), io.env.RTP_CLUSTER_TOKEN);
+  if (token instanceof UsageError) return token;
+  if (unix !== undefined) return client({ base: 'http://localhost', unix, token, name: unix });
+
+  const text = url ?? io.env.RTP_CLUSTER_URL ?? DEFAULT_URL;
+  const base = URL.parse(text);
+  if (base === null || !/^https?:$/.test(base.protocol)) {
+    const from = url === undefined ? 'RTP_CLUSTER_URL' : '--url';
+
+    return new UsageError(`${from} is "${text}"; allowed is a URL such as ${DEFAULT_URL}`);
+  }
+  if (base.username !== '' || base.search !== '' || base.hash !== '')
+    return new UsageError(
+      'the URL has a user, a query or a fragment; allowed are scheme, host, port and path',
+    );
+
+  return client({ base: base.href.replace(/\/+$/, ''), unix: undefined, token, name: base.href });
+}
+
+function readToken(file: string | undefined, fromEnv: string | undefined): string | undefined | UsageError {
+  if (file === undefined) return fromEnv === '' ? undefined : fromEnv?.trim();
+  try {
+    const lines = readFileSync(file, 'utf8').split(/\r?\n/);
+    const token = lines.map((line) => line.trim()).find((line) => line !== '' && !line.startsWith('#'));
+
+    return token ?? new UsageError(`--token-file: ${file} holds no token`);
+  } catch (error) {
+    return new UsageError(`--token-file: cannot read ${file}: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function client(target: Target): Api {
+  // fetch would send even requests for this host, and the token in them, to a proxy of the environment.
+  process.env.NO_PROXY = '*';
+
+  return { call: (method, path, body) => send(target, method, path, body) };
+}
+
+async function send(target: Target, method: Method, path: string, body: unknown): Promise<Reply | ApiError> {
+  const headers = new Headers({ accept: 'application/json' });
+  try {
+    if (target.token !== undefined) headers.set('authorization', `Bearer ${target.token}`);
+  } catch {
+    return new ApiError(
+      'the token has characters that cannot be sent; correct --token-file or RTP_CLUSTER_TOKEN',
+    );
+  }
+  if (body !== undefined) headers.set('content-type', 'application/json');
+  try {
+    const response = await fetch(target.base + path, {
+      method,
+      headers,
+      // The token must not follow a redirect to somewhere else.
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(target.unix === undefined ? {} : { unix: target.unix }),
+    });
+
+    return readReply(target, response.status, await response.text());
+  } catch (error) {
+    return new ApiError(unreachable(target, error));
+  }
+}
+
+function readReply(target: Target, status: number, text: string): Reply | ApiError {
+  const isEmpty = status === 204 || (text === '' && status < 300);
+  const json = isEmpty ? null : parseJson(text);
+  if (json === undefined || (status >= 300 && !isObject(json))) {
+    const start = text.slice(0, 80).replace(/\s+/g, ' ');
+
+    return new ApiError(
+      `${target.name} answered ${status} with something that is not from rtp_cluster ("${start}"); check --url or RTP_CLUSTER_URL`,
+    );
+  }
+  const reply = { text, json };
+  if (status < 300) return reply;
+  const how = status === 401 ? '; give one with --token-file FILE or RTP_CLUSTER_TOKEN' : '';
+  const message = textOf(json, 'message').replace(/[.;]$/, '');
+
+  return new ApiError(
+    `${message === '' ? `status ${status}` : message}${how} (${textOf(json, 'code') || status})`,
+    reply,
+  );
+}
+
+/** The JSON value of a text, undefined if it is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function unreachable(target: Target, error: unknown): string {
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return `${target.name} did not answer within ${TIMEOUT_MS / 1000} s; the change may have been made: look before you repeat it`;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const why = /^E[A-Z]+$/.test(code) ? code : messageOf(error);
+  const other = target.unix === undefined ? '--url, RTP_CLUSTER_URL or --unix' : '--unix or --url';
+
+  return `no answer from ${target.name} (${why}); is the service running there (systemctl status rtp-cluster)? Another address is given with ${other}`;
+}

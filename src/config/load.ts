@@ -1,0 +1,226 @@
+/** Reads the settings: default < file < environment < flag. Collects everything that is wrong before it gives up. */
+
+import { readFileSync, statSync } from 'node:fs';
+import { Refusal, type Setting } from './kinds.ts';
+import { isLoopback, showListen } from './readers.ts';
+import { envName, FIRST_SIDES, type Origin, type Settings, sideRows, TABLE } from './settings.ts';
+import { buildSides } from './sides.ts';
+import {
+  fromEnvironment,
+  fromFile,
+  fromFlags,
+  type Given,
+  type Problem,
+  type Source,
+  sidesOf,
+} from './sources.ts';
+import { readEnvToken, readTokens } from './tokens.ts';
+
+/** Read if no other file is named; may be missing. */
+export const DEFAULT_FILE = '/etc/rtp-cluster/config.toml';
+/** Larger files are no settings. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** The settings cannot be used; all that is wrong, in the order of the sources. */
+export class BadSettings {
+  constructor(readonly problems: readonly Problem[]) {}
+}
+
+export interface LoadInput {
+  /** Flags without the command: `--config FILE` and one for each setting. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Text of a file; throws as `readFileSync` does. Tests give their own. */
+  readonly readText?: (path: string) => string;
+}
+
+/** Loads and checks all settings. Never reads `.env`, never throws for what a user wrote. */
+export function loadSettings({ argv, env, readText = readTextFile }: LoadInput): Settings | BadSettings {
+  const problems: Problem[] = [];
+  // Flags first for --config only; they are read again when the sides of the file are known.
+  const named = fromFlags(argv, FIRST_SIDES).given.get('config');
+  const file = readConfig(named, env.RTP_CLUSTER_CONFIG, readText);
+  const fromConfig = file instanceof BadSettings ? new Map<string, Given>() : file.given;
+  const known = [...FIRST_SIDES, ...sidesOf(fromConfig)];
+  const environment = fromEnvironment(env, known);
+  const flags = fromFlags(argv, [...known, ...sidesOf(environment.given)]);
+  problems.push(...file.problems, ...environment.problems, ...flags.problems);
+
+  const given = new Map([...fromConfig, ...environment.given, ...flags.given]);
+  const taken = new Taken(given, problems);
+  const path = file instanceof BadSettings ? null : file.path;
+  const settings = { file: path, ...assemble(taken, env.RTP_CLUSTER_TOKEN, readText) };
+
+  return problems.length > 0 ? new BadSettings(problems) : settings;
+}
+
+function readConfig(
+  named: Given | undefined,
+  fromEnv: string | undefined,
+  readText: (path: string) => string,
+): (Source & { readonly path: string | null }) | BadSettings {
+  const where = named !== undefined ? '--config' : 'RTP_CLUSTER_CONFIG';
+  const explicit = named !== undefined ? String(named.value) : fromEnv;
+  if (explicit === '') return bad(where, 'names no file; give a path or leave it out');
+  const path = explicit ?? DEFAULT_FILE;
+  try {
+    return { ...fromFile(readText(path), path), path };
+  } catch (error) {
+    if (explicit === undefined && isMissing(error)) return { given: new Map(), problems: [], path: null };
+
+    return bad(explicit === undefined ? path : where, unreadable(path, error));
+  }
+}
+
+function bad(where: string, message: string): BadSettings {
+  return new BadSettings([{ where, key: '', message }]);
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** `cannot read /x: permission denied; ...` */
+function unreadable(path: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const known: Record<string, string> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'this user may not read it (see chmod and chown)',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'a part of its path is no folder',
+  };
+
+  return `cannot read ${path}: ${known[code] ?? (error instanceof Error ? error.message : String(error))}`;
+}
+
+function readTextFile(path: string): string {
+  const { size } = statSync(path);
+  if (size > MAX_FILE_BYTES) throw new Error(`it has ${size} bytes; allowed are ${MAX_FILE_BYTES}`);
+  const bytes = readFileSync(path);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error('it is no UTF-8 text');
+  }
+}
+
+/** The values that were taken, with their origins; refused ones are reported and replaced by the default. */
+class Taken {
+  readonly origins: Origin[] = [];
+  constructor(
+    readonly given: ReadonlyMap<string, Given>,
+    readonly problems: Problem[],
+  ) {}
+
+  take<V>(row: Setting<V>): V {
+    const given = this.given.get(row.key);
+    const value = given === undefined ? row.fallback : read(row, given);
+    if (value instanceof Refusal) {
+      this.report(row.key, value.message);
+
+      return row.fallback;
+    }
+    const { source, where } = given ?? { source: 'default' as const, where: 'default' };
+    this.origins.push({ key: row.key, source, where, shown: row.show(value) });
+
+    return value;
+  }
+
+  /** Reports a problem at the place the value came from. */
+  report = (key: string, message: string): void => {
+    this.problems.push({ where: this.given.get(key)?.where ?? 'default', key, message });
+  };
+}
+
+function read<V>(row: Setting<V>, { value, source }: Given): V | Refusal {
+  return source === 'file' ? row.fromToml(value) : row.fromText(String(value));
+}
+
+function assemble(
+  taken: Taken,
+  envToken: string | undefined,
+  readText: (path: string) => string,
+): Omit<Settings, 'file'> {
+  const take = <V>(row: Setting<V>): V => taken.take(row);
+  const { http, database, media, calls, events, stop, log } = TABLE;
+  const values = {
+    http: {
+      listen: take(http.listen),
+      unix: take(http.unix),
+      hosts: take(http.hosts),
+      maxBodyBytes: take(http.maxBody),
+      tokens: collectTokens(take(http.tokenFile), envToken, taken, readText),
+    },
+    database: { path: take(database.path), synchronous: take(database.synchronous) },
+    media: {
+      budgetMs: take(media.budget),
+      firstTryMs: take(media.firstTry),
+      retransmitMs: take(media.retransmit),
+    },
+    calls: {
+      max: take(calls.max),
+      keepEndedS: take(calls.keepEnded),
+      maxIdleS: take(calls.maxIdle),
+      keepEndedMax: take(calls.keepEndedMax),
+    },
+    events: { keepMax: take(events.keepMax), keepS: take(events.keep) },
+    stop: { graceMs: take(stop.grace) },
+    log: { level: take(log.level), format: take(log.format) },
+  };
+  const sideSettings = [...FIRST_SIDES, ...sidesOf(taken.given)].map((side) => {
+    const rows = sideRows(side);
+
+    return { side, aliases: take(rows.aliases), networks: take(rows.networks) };
+  });
+  const { sides, networks } = buildSides(sideSettings, taken.report);
+  checkTogether(values, taken);
+
+  return { ...values, sides, networks, origins: taken.origins };
+}
+
+function collectTokens(
+  file: string,
+  envToken: string | undefined,
+  taken: Taken,
+  readText: (path: string) => string,
+): readonly string[] {
+  const tokens: string[] = [];
+  const add = (found: { tokens: string[]; problems: Problem[] }): void => {
+    tokens.push(...found.tokens);
+    taken.problems.push(...found.problems);
+  };
+  if (file !== '') {
+    try {
+      add(readTokens(readText(file), file));
+    } catch (error) {
+      taken.report(TABLE.http.tokenFile.key, unreadable(file, error));
+    }
+  }
+  if (envToken !== undefined) add(readEnvToken(envToken));
+
+  return [...new Set(tokens)];
+}
+
+/** Rules that join several settings. */
+function checkTogether(values: Pick<Settings, 'http' | 'media'>, taken: Taken): void {
+  const { budgetMs, firstTryMs } = values.media;
+  if (firstTryMs >= budgetMs) {
+    // Blame the one that was set by hand.
+    const key = taken.given.has('media.first_try_ms') ? 'media.first_try_ms' : 'media.budget_ms';
+    taken.report(
+      key,
+      `first_try_ms is ${firstTryMs} and budget_ms is ${budgetMs}; first_try_ms must be less, so that a second node can be tried`,
+    );
+  }
+  const { listen, tokens } = values.http;
+  // A problem with the address or with a token is on the list already, and says more.
+  const isKnown = taken.problems.some(
+    ({ key, where }) => key === 'http.listen' || key === 'http.token_file' || where === 'RTP_CLUSTER_TOKEN',
+  );
+  if (!isLoopback(listen.host) && tokens.length === 0 && !isKnown)
+    taken.report('http.listen', withoutToken(showListen(listen)));
+}
+
+function withoutToken(address: string): string {
+  return `is ${address}, which other hosts can reach, and there is no token; write one of at least 16 characters (openssl rand -hex 24) into a file that only this service can read and name it in http.token_file (or ${envName('http.token_file')}), or set RTP_CLUSTER_TOKEN, or listen on 127.0.0.1`;
+}

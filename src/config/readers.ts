@@ -1,0 +1,88 @@
+/** Reads the texts that settings are made of: addresses, paths, host names, side names, networks. */
+
+import { familyOf, isInNetwork, type Network, parseNetwork } from '../util/ip.ts';
+
+/** Where the HTTP server listens. */
+export interface ListenAddress {
+  /** IP literal without brackets, or `localhost`. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+/** Reads `127.0.0.1:7888`, `[::1]:7888`, `localhost:7888`; undefined if it is none of these. */
+export function readListen(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^[\]:]+)):(\d{1,5})$/i.exec(text.trim());
+  if (match === null) return undefined;
+  const [, six, other = ''] = match;
+  const port = Number(match[3]);
+  if (port > 65535) return undefined;
+  if (six !== undefined) return familyOf(six) === 'IP6' ? { host: six, port } : undefined;
+  const host = other.toLowerCase();
+
+  return host === 'localhost' || familyOf(host) === 'IP4' ? { host, port } : undefined;
+}
+
+/** The form `readListen` reads. */
+export function showListen({ host, port }: ListenAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const LOOPBACK = ['127.0.0.0/8', '::1']
+  .map(parseNetwork)
+  .filter((network): network is Network => network !== undefined);
+
+/** Whether only programs of this host can connect to `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || LOOPBACK.some((network) => isInNetwork(host, network));
+}
+
+/** A path; no NUL, not empty. */
+export function readPath(text: string): string | undefined {
+  return text === '' || text.includes('\0') ? undefined : text;
+}
+
+/** A path, or '' for none. */
+export function readOptionalPath(text: string): string | undefined {
+  return text === '' ? '' : readPath(text);
+}
+
+/** The kernel's limit for the path of a unix socket, in bytes (sun_path without the closing NUL). */
+const MAX_SOCKET_PATH = 107;
+
+/** An absolute path that fits into a unix socket address, or '' for none. */
+export function readSocketPath(text: string): string | undefined {
+  if (text === '') return '';
+  const isFit = text.startsWith('/') && Buffer.byteLength(text) <= MAX_SOCKET_PATH && !text.endsWith('/');
+
+  return isFit ? readPath(text) : undefined;
+}
+
+/** A host name or IP literal as it stands in a Host header, without port; in lower case, IPv6 without brackets. */
+export function readHostName(text: string): string | undefined {
+  const name = text.trim().toLowerCase();
+  const bare = /^\[(.+)\]$/.exec(name)?.[1] ?? name;
+  if (familyOf(bare) !== undefined) return bare;
+
+  return /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*$/.test(name)
+    ? name
+    : undefined;
+}
+
+/** The name or alias of a side, in lower case; `in` and `out` are directions. */
+export function readSideName(text: string): string | undefined {
+  const name = text.trim().toLowerCase();
+
+  return /^[a-z][a-z0-9_-]{0,31}$/.test(name) && name !== 'in' && name !== 'out' ? name : undefined;
+}
+
+/** What a side may be called; completes "allowed is". */
+export const SIDE_NAME_RULE =
+  'a letter and up to 31 further letters, digits, "_" or "-", and not "in" or "out" (those are directions)';
+
+/** A network in CIDR form, or a single address. */
+export function readNetworkText(text: string): string | undefined {
+  const network = text.trim();
+
+  return parseNetwork(network) === undefined ? undefined : network;
+}

@@ -1,0 +1,311 @@
+import { afterEach, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as call from '../../../src/commands/call.ts';
+import * as node from '../../../src/commands/node.ts';
+import * as set from '../../../src/commands/set.ts';
+import { type Stub, startStub, testIo } from './stub.ts';
+
+const NODE = {
+  id: 3,
+  kind: 'rtpengine',
+  socket: 'udp:192.168.2.3:7890',
+  set_id: 0,
+  weight: 1,
+  impose_mode: 'media-address',
+  media_addresses: [
+    { side: 'inner', family: 'IP4', address: '192.168.2.3', interface: 'priv' },
+    { side: 'outer', family: 'IP4', address: '203.0.113.3', interface: null },
+    { side: 'mpls', family: 'IP6', address: '2001:db8::3', interface: null },
+  ],
+  calls: 17,
+};
+
+let stub: Stub | undefined;
+
+afterEach(async () => {
+  await stub?.stop();
+  stub = undefined;
+});
+
+function serve(answers: Record<string, unknown>): Stub {
+  stub = startStub(answers);
+
+  return stub;
+}
+
+async function run(
+  command: { run: typeof node.run },
+  argv: string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; out: string[]; err: string }> {
+  const io = testIo({ RTP_CLUSTER_URL: stub?.url ?? 'http://127.0.0.1:1', ...env });
+  const code = await command.run(argv, io);
+
+  return { code, out: io.outLines, err: io.errLines.join('\n') };
+}
+
+describe('node list', () => {
+  test('shows each node with a column for each side', async () => {
+    serve({ 'GET /v1/nodes': { nodes: [NODE] } });
+    expect((await run(node, ['list'])).out).toEqual([
+      'ID  KIND       SOCKET                SET  WEIGHT  CALLS  INNER             OUTER        MPLS',
+      ' 3  rtpengine  udp:192.168.2.3:7890    0       1     17  192.168.2.3@priv  203.0.113.3  2001:db8::3',
+    ]);
+  });
+
+  test('--json prints the answer as it is', async () => {
+    serve({ 'GET /v1/nodes': { nodes: [], more: 1 } });
+    expect((await run(node, ['list', '--json'])).out).toEqual(['{"nodes":[],"more":1}']);
+  });
+
+  test('texts of the service cannot steer the terminal', async () => {
+    serve({ 'GET /v1/nodes': { nodes: [{ ...NODE, socket: 'a\u001b[2J\nb' }] } });
+    expect((await run(node, ['list'])).out.join('')).not.toMatch(/\p{Cc}/u);
+  });
+});
+
+describe('node add', () => {
+  test('sends the node with its addresses and families', async () => {
+    serve({ 'POST /v1/nodes': Response.json(NODE, { status: 201 }) });
+    const { code, out } = await run(node, [
+      'add',
+      NODE.socket,
+      ...[
+        '--set',
+        '0',
+        '--inner',
+        '192.168.2.3@priv',
+        '--outer',
+        '203.0.113.3',
+        '--address',
+        'MPLS=2001:db8::3',
+      ],
+      ...['--id', '3', '--weight', '2', '--impose', 'interface'],
+    ]);
+    expect(code).toBe(0);
+    expect(out[0]).toBe('node 3 added');
+    expect(stub?.seen[0]?.body).toEqual({
+      socket: NODE.socket,
+      id: 3,
+      set_id: 0,
+      weight: 2,
+      impose_mode: 'interface',
+      media_addresses: NODE.media_addresses,
+    });
+  });
+
+  test.each([
+    [['add'], 'wanted is SOCKET, given is nothing'],
+    [
+      ['add', 'udp:1.2.3:1', '--set', '0', '--inner', '10.0.0.1'],
+      'the socket is "udp:1.2.3:1"; allowed is udp:IP:PORT',
+    ],
+    [['add', NODE.socket, '--inner', '10.0.0.1'], '--set is missing'],
+    [['add', NODE.socket, '--set', '0'], 'no media address is given'],
+    [['add', NODE.socket, '--set', '0', '--inner', 'host'], 'media address "inner=host"; allowed is SIDE=IP'],
+    [
+      ['add', NODE.socket, '--set', '0', '--inner', '10.0.0.1', '--address', 'inner=10.0.0.2'],
+      'two IP4 addresses',
+    ],
+    [
+      ['add', NODE.socket, '--set', '-1', '--inner', '10.0.0.1'],
+      '--set is "-1"; allowed is a whole number from 0',
+    ],
+    [['add', NODE.socket, '--set', '0', '--weight', '70000', '--inner', '10.0.0.1'], 'from 0 to 65535'],
+    [['add', NODE.socket, '--set', '0', '--kind', 'x', '--inner', '10.0.0.1'], 'rtpengine or rtpproxy'],
+    [['add', NODE.socket, '--st', '0'], 'there is no flag --st; did you mean --set?'],
+    [['add', NODE.socket, '--set', '--inner'], '--set needs a value'],
+    [['add', NODE.socket, '--set', '0', '--set', '1'], '--set is given twice'],
+    [['show', '1', '--json=yes'], '--json takes no value'],
+    [['show', 'one'], 'the node id is "one"'],
+    [['lst'], 'there is no "lst"; did you mean list?'],
+    [[], 'what to do is missing'],
+  ])('%j is refused before anything is sent', async (argv, message) => {
+    const { code, err } = await run(node, argv);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+  });
+});
+
+describe('node set and node remove', () => {
+  test('a change sends the whole node with what was not given as it was', async () => {
+    serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
+    expect((await run(node, ['set', '3', '--weight', '0', '--inner', '192.168.2.9'])).code).toBe(0);
+    const { calls: _calls, id: _id, media_addresses, ...kept } = NODE;
+    expect(stub?.seen[1]?.body).toEqual({
+      ...kept,
+      weight: 0,
+      media_addresses: [
+        ...media_addresses.slice(1),
+        { side: 'inner', family: 'IP4', address: '192.168.2.9', interface: 'priv' },
+      ],
+    });
+  });
+
+  test('a change without anything to change is refused', async () => {
+    expect((await run(node, ['set', '3'])).err).toContain('nothing to change');
+  });
+
+  test('remove tells what the service says', async () => {
+    serve({
+      'DELETE /v1/nodes/3': new Response(null, { status: 204 }),
+      'DELETE /v1/nodes/4': Response.json(
+        { code: 'RTPC_NODE_UNKNOWN', message: 'There is no node 4.' },
+        { status: 404 },
+      ),
+    });
+    expect(await run(node, ['remove', '3'])).toEqual({ code: 0, out: ['node 3 removed'], err: '' });
+    const unknown = await run(node, ['remove', '4']);
+    expect(unknown.code).toBe(1);
+    expect(unknown.err).toBe('rtp-cluster node remove: There is no node 4 (RTPC_NODE_UNKNOWN)');
+  });
+});
+
+describe('set', () => {
+  test('list shows sets', async () => {
+    serve({
+      'GET /v1/sets': { sets: [{ id: 0, description: 'main', direction: null, nodes: 2, calls: 5 }] },
+    });
+    expect((await run(set, ['list'])).out).toEqual([
+      'ID  NODES  CALLS  DIRECTION  DESCRIPTION',
+      ' 0      2      5             main',
+    ]);
+  });
+
+  test('change sends only what was given; "none" takes the direction away', async () => {
+    serve({ 'PUT /v1/sets/1': {} });
+    await run(set, ['change', '1', '--direction', 'none']);
+    await run(set, ['change', '1', '--description', '']);
+    expect(stub?.seen.map(({ body }) => body)).toEqual([{ direction: null }, { description: '' }]);
+    expect((await run(set, ['change', '1'])).code).toBe(2);
+  });
+});
+
+describe('call', () => {
+  const CALL = {
+    call_id: 'a/b@10.0.0.1',
+    node_id: 3,
+    set_id: 0,
+    direction: 'out',
+    state: 'ended',
+    created_at: 1_795_435_200_123,
+    updated_at: 1_795_435_260_000,
+    end_reason: 'bye',
+    legs: [
+      {
+        tag: 'A',
+        branch: 'z9hG4bK1',
+        side: 'inner',
+        sdp_received: 'v=0\r\nc=IN IP4 10.0.0.9\r\n',
+        sdp_returned: null,
+      },
+    ],
+  };
+
+  test('list passes the filters on and tells how to go on', async () => {
+    serve({ 'GET /v1/calls?state=ended&node=3': { calls: [CALL], next: 'x y' } });
+    const { out } = await run(call, ['list', '--node', '3', '--state', 'ended']);
+    expect(out).toEqual([
+      'NODE  SET  DIRECTION  STATE  LEGS  CREATED               END  CALL-ID',
+      '   3    0  out        ended     1  2026-11-23 12:00:00Z  bye  a/b@10.0.0.1',
+      "There are more: --after 'x y'",
+    ]);
+  });
+
+  test('show finds Call-IDs with any character and shows legs with their SDP', async () => {
+    serve({ 'GET /v1/calls/a%2Fb%4010.0.0.1': CALL });
+    const { out } = await run(call, ['show', 'a/b@10.0.0.1']);
+    expect(out).toEqual([
+      'call:          a/b@10.0.0.1',
+      'node:          3',
+      'set:           0',
+      'direction:     out',
+      'state:         ended (bye)',
+      'created:       2026-11-23 12:00:00Z',
+      'updated:       2026-11-23 12:01:00Z',
+      '',
+      'leg 1, side inner',
+      '  tag:         A',
+      '  branch:      z9hG4bK1',
+      '  SDP received:',
+      '    v=0',
+      '    c=IN IP4 10.0.0.9',
+    ]);
+  });
+
+  test('a state that is none is refused', async () => {
+    expect((await run(call, ['list', '--state', 'x'])).err).toContain('allowed is announced, early');
+  });
+});
+
+describe('the client', () => {
+  test('says what to do when nobody listens', async () => {
+    const { code, err } = await run(node, ['list']);
+    expect(code).toBe(1);
+    expect(err).toContain('no answer from http://127.0.0.1:1/ (ECONNREFUSED); is the service running');
+  });
+
+  test('takes the token from the environment or the file, the file first', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rtpc-'));
+    const file = join(folder, 'token');
+    writeFileSync(file, '# mine\nfrom-file\n');
+    serve({ 'GET /v1/nodes': { nodes: [] } });
+    const env = { RTP_CLUSTER_TOKEN: 'from-environment' };
+    await run(node, ['list'], env);
+    await run(node, ['list', '--token-file', file], env);
+    await run(node, ['list']);
+    rmSync(folder, { recursive: true });
+    expect(stub?.seen.map(({ authorization }) => authorization)).toEqual([
+      'Bearer from-environment',
+      'Bearer from-file',
+      null,
+    ]);
+  });
+
+  test('tells how to give a token when one is wanted', async () => {
+    serve({ 'GET /v1/nodes': Response.json({ code: 'RTPC_UNAUTHORIZED', message: 'No.' }, { status: 401 }) });
+    expect((await run(node, ['list'])).err).toContain('give one with --token-file FILE or RTP_CLUSTER_TOKEN');
+  });
+
+  test('does not take an answer of something else for ours, and follows no redirect', async () => {
+    serve({
+      'GET /v1/nodes': new Response('<html>hello</html>'),
+      'GET /v1/sets': Response.redirect('http://127.0.0.1:1/elsewhere'),
+    });
+    expect((await run(node, ['list'])).err).toContain('something that is not from rtp_cluster');
+    expect((await run(set, ['list'])).err).toContain('answered 302');
+  });
+
+  test('with --json an error prints the answer too', async () => {
+    serve({});
+    const { code, out } = await run(node, ['list', '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(out[0] ?? '')).toMatchObject({ code: 'RTPC_NOT_FOUND' });
+  });
+
+  test('uses a unix socket', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rtpc-'));
+    const unix = join(folder, 's');
+    const server = Bun.serve({ unix, fetch: () => Response.json({ nodes: [NODE] }) });
+    const { code, out } = await run(node, ['list', '--unix', unix]);
+    await server.stop(true);
+    const gone = await run(node, ['list', '--unix', join(folder, 'none')]);
+    rmSync(folder, { recursive: true });
+    expect(code).toBe(0);
+    expect(out[1]).toContain(NODE.socket);
+    expect(gone.err).toContain('(ENOENT)');
+  });
+
+  test.each([
+    [['list', '--url', 'foo'], '--url is "foo"; allowed is a URL'],
+    [['list', '--url', 'http://user:secret@h/'], 'allowed are scheme, host, port and path'],
+    [['list', '--url', 'http://h', '--unix', '/s'], 'both given'],
+    [['list', '--token-file', '/none'], 'cannot read /none'],
+  ])('%j is refused', async (argv, message) => {
+    const { code, err } = await run(node, argv);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+  });
+});
