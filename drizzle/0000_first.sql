@@ -1,5 +1,6 @@
 CREATE TABLE `call` (
-	`call_id` text PRIMARY KEY NOT NULL,
+	`id` integer PRIMARY KEY NOT NULL,
+	`call_id` text NOT NULL,
 	`node_id` integer,
 	`set_id` integer NOT NULL,
 	`caller_side` text NOT NULL,
@@ -12,7 +13,8 @@ CREATE TABLE `call` (
 	`end_reason` text
 );
 --> statement-breakpoint
-CREATE INDEX `call_state` ON `call` (`state`,`updated_at`);--> statement-breakpoint
+CREATE UNIQUE INDEX `call_call_id_unique` ON `call` (`call_id`);--> statement-breakpoint
+CREATE INDEX `call_ended` ON `call` (`updated_at`) WHERE state = 'ended';--> statement-breakpoint
 CREATE TABLE `event` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`at` integer NOT NULL,
@@ -23,7 +25,7 @@ CREATE TABLE `event` (
 );
 --> statement-breakpoint
 CREATE TABLE `leg` (
-	`call_id` text NOT NULL,
+	`call` integer NOT NULL,
 	`tag` text NOT NULL,
 	`branch` text NOT NULL,
 	`side` text NOT NULL,
@@ -33,19 +35,19 @@ CREATE TABLE `leg` (
 	`offering` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
-	PRIMARY KEY(`call_id`, `tag`, `branch`),
-	FOREIGN KEY (`call_id`) REFERENCES `call`(`call_id`) ON UPDATE no action ON DELETE cascade
-);
+	PRIMARY KEY(`call`, `tag`, `branch`),
+	FOREIGN KEY (`call`) REFERENCES `call`(`id`) ON UPDATE no action ON DELETE cascade
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `leg_sdp` (
-	`call_id` text NOT NULL,
+	`call` integer NOT NULL,
 	`tag` text NOT NULL,
 	`branch` text NOT NULL,
 	`received` text NOT NULL,
 	`returned` text NOT NULL,
-	PRIMARY KEY(`call_id`, `tag`, `branch`),
-	FOREIGN KEY (`call_id`) REFERENCES `call`(`call_id`) ON UPDATE no action ON DELETE cascade
-);
+	PRIMARY KEY(`call`, `tag`, `branch`),
+	FOREIGN KEY (`call`) REFERENCES `call`(`id`) ON UPDATE no action ON DELETE cascade
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `media_address` (
 	`node_id` integer NOT NULL,

@@ -9,7 +9,10 @@ const outfile = join(root, 'dist', 'rtp-cluster');
 
 /** The commit the sources are at; `dev` outside of a checkout. */
 function commit(): string {
-  const { stdout, exitCode } = Bun.spawnSync(['git', 'rev-parse', '--short=8', 'HEAD'], { cwd: root, stderr: 'ignore' });
+  const { stdout, exitCode } = Bun.spawnSync(['git', 'rev-parse', '--short=8', 'HEAD'], {
+    cwd: root,
+    stderr: 'ignore',
+  });
 
   return exitCode === 0 ? stdout.toString().trim() : 'dev';
 }

@@ -93,7 +93,7 @@ export function checkReply(
   { address, family }: WantedAddress,
 ): string | Failure {
   if (returned === '') return new Failure('RTPC_RELAY_REFUSED', `node ${id} returned no SDP`);
-  const keepsSender = /^force[-_ ]relay$/i.test(String(facts.extra['ICE'] ?? facts.extra['ice'] ?? ''));
+  const keepsSender = /^force[-_ ]relay$/i.test(String(facts.extra.ICE ?? facts.extra.ice ?? ''));
   const result = impose(returned, sent, {
     address,
     family,

@@ -134,15 +134,18 @@ export class Ledger {
     await Promise.all(gone.map((leg) => this.#store.forgetLeg(call, leg)));
   }
 
-  /** Ends a call. A removed node goes with its last one. */
-  async end(call: Call, reason: string): Promise<void> {
+  /**
+   * Ends a call. A removed node goes with its last one.
+   * @param told ends when the node is not needed for this call any more
+   */
+  async end(call: Call, reason: string, told?: Promise<unknown>): Promise<void> {
     this.#calls.end(call, reason, this.#clock.utc());
     log.info('call.ended', { call_id: call.callId, node: call.nodeId, reason });
+    await Promise.all([this.#store.saveCall(call), told]);
     const member = this.#fleet.get(call.nodeId);
     if (member !== undefined && member.removedAt !== null && this.#calls.countOn(member.id) === 0) {
       this.#fleet.remove(member.id, false);
     }
-    await this.#store.saveCall(call);
   }
 
   /** The node does not know the call any more: the relay restarted, or ended it by its own timers. */

@@ -159,17 +159,19 @@ export class Media {
     const { branch } = facts;
     const isBranch = branch !== undefined && call.legs.some((leg) => leg.branch !== branch);
     const member = fleet.get(call.nodeId);
-    const result = await member?.driver.delete(
+    // Whatever the node says, the call is over: its row is written while the node is being told.
+    const told = member?.driver.delete(
       isBranch ? { callId: call.callId, branch, fromTag: call.callerTag } : { callId: call.callId },
       clock.monotonic() + this.#options.firstTryMs,
     );
-    if (isBranch) {
-      await ledger.forget(call, (leg) => leg.branch === branch);
-    } else {
+    if (isBranch) await ledger.forget(call, (leg) => leg.branch === branch);
+    else await ledger.end(call, facts.reason, told);
+    const result = await told;
+    if (!isBranch) {
       if (result instanceof RelayFailure) strays.add(Number(call.nodeId), call.callId);
-      else if (result?.found === false)
+      else if (result?.found === false) {
         log.warning('call.was_lost', { call_id: call.callId, node: call.nodeId });
-      await ledger.end(call, facts.reason);
+      }
     }
 
     return { reply: result === undefined || result instanceof RelayFailure ? undefined : result.reply };
@@ -207,7 +209,7 @@ export class Media {
         `call ${apart} is not on node ${member.id}, where call ${facts.callId} is; a relay can only join calls of its own`,
       );
     }
-    if (message['command'] !== 'subscribe request') {
+    if (message.command !== 'subscribe request') {
       return this.#reply(facts.callId, member, await member.driver.command(message, this.#deadline()));
     }
     if (facts.direction === undefined) {
@@ -223,7 +225,7 @@ export class Media {
     const result = this.#reply(facts.callId, member, await member.driver.command(imposed, this.#deadline()));
     const told = await result;
     if (told instanceof Failure) return told;
-    const sdp = checkReply(String(told.reply['sdp'] ?? ''), request, member, address);
+    const sdp = checkReply(String(told.reply.sdp ?? ''), request, member, address);
 
     return sdp instanceof Failure ? sdp : { ...told, reply: { ...told.reply, sdp } };
   }
@@ -353,7 +355,7 @@ export class Media {
 
 /** Call-IDs a command joins with its own (reference: ng-protocol 4). */
 function otherCalls(message: NgDict): string[] {
-  const named = [message['to-call-id'], message['source-call-id'], message['calls']].flat();
+  const named = [message['to-call-id'], message['source-call-id'], message.calls].flat();
 
   return named.filter((value): value is string => typeof value === 'string');
 }

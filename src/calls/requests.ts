@@ -86,7 +86,7 @@ export class Requests {
 
   command(message: NgDict, facts: CallFacts): Promise<NodeReply | Failure> {
     return this.#serial.run(facts.callId, `command\n${JSON.stringify(message)}`, () =>
-      this.#timed(String(message['command']), facts.callId, this.#media.command(message, facts)),
+      this.#timed(String(message.command), facts.callId, this.#media.command(message, facts)),
     );
   }
 

@@ -1,12 +1,15 @@
 /** Calls and their legs as rows. All statements are prepared once; the group commit runs them. */
 
-import { and, desc, eq, lt, ne, or, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, max, ne, or, sql } from 'drizzle-orm';
 import type { BunSQLiteDatabase } from 'drizzle-orm/bun-sqlite';
 import type { Call, CallState, Leg, LegSdp } from '../domain/call.ts';
 import { call, leg, legSdp } from './schema.ts';
 
 /** An ended call as the database keeps it, newest first in lists. */
 export type EndedCalls = { readonly calls: Call[]; readonly next: string | null };
+
+/** Written out, so that SQLite sees that the index of ended calls fits; a bound value would hide it. */
+const isEnded = sql`${call.state} = 'ended'`;
 
 export interface EndedQuery {
   readonly limit: number;
@@ -18,6 +21,9 @@ export interface EndedQuery {
 
 export class CallRows {
   readonly #db: BunSQLiteDatabase;
+  /** Row numbers of the calls in memory. */
+  readonly #ids = new WeakMap<Call, number>();
+  #nextId: number;
   readonly #insertCall;
   readonly #updateCall;
   readonly #upsertLeg;
@@ -30,10 +36,16 @@ export class CallRows {
 
   constructor(db: BunSQLiteDatabase) {
     this.#db = db;
+    this.#nextId =
+      (db
+        .select({ last: max(call.id) })
+        .from(call)
+        .get()?.last ?? 0) + 1;
     const p = sql.placeholder;
     this.#insertCall = db
       .insert(call)
       .values({
+        id: p('id'),
         callId: p('callId'),
         nodeId: p('nodeId'),
         setId: p('setId'),
@@ -56,12 +68,12 @@ export class CallRows {
         updatedAt: sql`${p('updatedAt')}`,
         endReason: sql`${p('endReason')}`,
       })
-      .where(eq(call.callId, p('callId')))
+      .where(eq(call.id, p('id')))
       .prepare();
     this.#upsertLeg = db
       .insert(leg)
       .values({
-        callId: p('callId'),
+        call: p('call'),
         tag: p('tag'),
         branch: p('branch'),
         side: p('side'),
@@ -73,7 +85,7 @@ export class CallRows {
         updatedAt: p('updatedAt'),
       })
       .onConflictDoUpdate({
-        target: [leg.callId, leg.tag, leg.branch],
+        target: [leg.call, leg.tag, leg.branch],
         set: {
           readerSide: sql`excluded.reader_side`,
           family: sql`excluded.family`,
@@ -86,19 +98,19 @@ export class CallRows {
     this.#upsertSdp = db
       .insert(legSdp)
       .values({
-        callId: p('callId'),
+        call: p('call'),
         tag: p('tag'),
         branch: p('branch'),
         received: p('received'),
         returned: p('returned'),
       })
       .onConflictDoUpdate({
-        target: [legSdp.callId, legSdp.tag, legSdp.branch],
+        target: [legSdp.call, legSdp.tag, legSdp.branch],
         set: { received: sql`excluded.received`, returned: sql`excluded.returned` },
       })
       .prepare();
     const isLeg = <T extends typeof leg | typeof legSdp>(table: T) =>
-      and(eq(table.callId, p('callId')), eq(table.tag, p('tag')), eq(table.branch, p('branch')));
+      and(eq(table.call, p('call')), eq(table.tag, p('tag')), eq(table.branch, p('branch')));
     this.#deleteLeg = db.delete(leg).where(isLeg(leg)).prepare();
     this.#deleteSdp = db.delete(legSdp).where(isLeg(legSdp)).prepare();
     this.#deleteCall = db
@@ -106,71 +118,88 @@ export class CallRows {
       .where(eq(call.callId, p('callId')))
       .prepare();
     this.#selectSdp = db
-      .select()
+      .select({
+        tag: legSdp.tag,
+        branch: legSdp.branch,
+        received: legSdp.received,
+        returned: legSdp.returned,
+      })
       .from(legSdp)
-      .where(eq(legSdp.callId, p('callId')))
+      .innerJoin(call, eq(call.id, legSdp.call))
+      .where(eq(call.callId, p('callId')))
       .prepare();
     this.#selectEnded = db
       .select()
       .from(call)
-      .where(and(eq(call.callId, p('callId')), eq(call.state, 'ended')))
+      .where(and(eq(call.callId, p('callId')), isEnded))
       .prepare();
   }
 
   /** Writes a call that was never written before, in place of an ended one with the same Call-ID. */
   insert(value: Call): void {
     this.#deleteCall.run({ callId: value.callId });
+    const id = this.#nextId++;
     this.#insertCall.run({
-      ...callState(value),
+      ...stateOf(value),
+      id,
+      callId: value.callId,
       setId: value.setId,
       callerSide: value.direction.from,
       calleeSide: value.direction.to,
       callerTag: value.callerTag,
       createdAt: value.createdAt,
     });
+    this.#ids.set(value, id);
   }
 
   update(value: Call): void {
-    this.#updateCall.run(callState(value));
+    this.#updateCall.run({ ...stateOf(value), id: this.#idOf(value) });
   }
 
-  writeLeg(callId: string, value: Leg): void {
+  writeLeg(
+    owner: Call,
+    { tag, branch, side, readerSide, family, confirmed, offering, createdAt, updatedAt }: Leg,
+  ): void {
+    const call = this.#idOf(owner);
     this.#upsertLeg.run({
-      callId,
-      tag: value.tag,
-      branch: value.branch,
-      side: value.side,
-      readerSide: value.readerSide,
-      family: value.family,
-      confirmed: value.confirmed,
-      offering: value.offering,
-      createdAt: value.createdAt,
-      updatedAt: value.updatedAt,
+      call,
+      tag,
+      branch,
+      side,
+      readerSide,
+      family,
+      confirmed,
+      offering,
+      createdAt,
+      updatedAt,
     });
   }
 
-  writeSdp(callId: string, { tag, branch }: Leg, { received, returned }: LegSdp): void {
-    this.#upsertSdp.run({ callId, tag, branch, received, returned });
+  writeSdp(owner: Call, { tag, branch }: Leg, { received, returned }: LegSdp): void {
+    this.#upsertSdp.run({ call: this.#idOf(owner), tag, branch, received, returned });
   }
 
-  deleteLeg(callId: string, { tag, branch }: Leg): void {
-    this.#deleteLeg.run({ callId, tag, branch });
-    this.#deleteSdp.run({ callId, tag, branch });
+  deleteLeg(owner: Call, { tag, branch }: Leg): void {
+    const key = { call: this.#idOf(owner), tag, branch };
+    this.#deleteLeg.run(key);
+    this.#deleteSdp.run(key);
   }
 
   /** All calls that have not ended. */
   loadLive(): Call[] {
-    const live = new Map<string, Call>();
+    const live = new Map<number, Call>();
     for (const row of this.#db.select().from(call).where(ne(call.state, 'ended')).all()) {
-      live.set(row.callId, toCall(row));
+      const value = toCall(row);
+      live.set(row.id, value);
+      this.#ids.set(value, row.id);
     }
     const legs = this.#db
       .select({ leg })
       .from(leg)
-      .innerJoin(call, eq(call.callId, leg.callId))
+      .innerJoin(call, eq(call.id, leg.call))
       .where(ne(call.state, 'ended'))
       .all();
-    for (const row of legs) live.get(row.leg.callId)?.legs.push(toLeg(row.leg));
+    for (const row of legs) live.get(row.leg.call)?.legs.push(toLeg(row.leg));
 
     return [...live.values()];
   }
@@ -203,7 +232,7 @@ export class CallRows {
       .from(call)
       .where(
         and(
-          eq(call.state, 'ended'),
+          isEnded,
           beyond,
           nodeId === undefined ? undefined : eq(call.nodeId, nodeId),
           setId === undefined ? undefined : eq(call.setId, setId),
@@ -225,7 +254,7 @@ export class CallRows {
     const row = this.#db
       .select({ at: call.updatedAt })
       .from(call)
-      .where(eq(call.state, 'ended'))
+      .where(isEnded)
       .orderBy(desc(call.updatedAt))
       .limit(1)
       .offset(max)
@@ -239,7 +268,7 @@ export class CallRows {
     const old = this.#db
       .select({ callId: call.callId })
       .from(call)
-      .where(and(eq(call.state, 'ended'), lt(call.updatedAt, before)))
+      .where(and(isEnded, lt(call.updatedAt, before)))
       .limit(limit)
       .all();
     for (const { callId } of old) this.#deleteCall.run({ callId });
@@ -248,9 +277,16 @@ export class CallRows {
   }
 
   #withLegs(row: typeof call.$inferSelect): Call {
-    const legs = this.#db.select().from(leg).where(eq(leg.callId, row.callId)).all();
+    const legs = this.#db.select().from(leg).where(eq(leg.call, row.id)).all();
 
     return { ...toCall(row), legs: legs.map(toLeg) };
+  }
+
+  #idOf(value: Call): number {
+    const id = this.#ids.get(value);
+    if (id === undefined) throw new Error(`call ${value.callId} was never written`);
+
+    return id;
   }
 }
 
@@ -265,10 +301,9 @@ function splitCursor(cursor: string): [number, string] {
   return [Number(cursor.slice(0, space)), cursor.slice(space + 1)];
 }
 
-/** The columns of a call that change while it lives, and its key. */
-function callState(value: Call) {
+/** The columns of a call that change while it lives. */
+function stateOf(value: Call) {
   return {
-    callId: value.callId,
     nodeId: value.nodeId,
     state: value.state satisfies CallState,
     offers: value.offers.join('\n'),
@@ -293,6 +328,6 @@ function toCall(row: typeof call.$inferSelect): Call {
   };
 }
 
-function toLeg({ callId: _, ...columns }: typeof leg.$inferSelect): Leg {
+function toLeg({ call: _, ...columns }: typeof leg.$inferSelect): Leg {
   return columns;
 }

@@ -40,10 +40,15 @@ export const nodeSet = sqliteTable('node_set', {
   direction: text('direction'),
 });
 
+/**
+ * Calls and what belongs to them are kept by a number that only grows, not by Call-ID: rows written together then stand
+ * together, and a commit writes few pages.
+ */
 export const call = sqliteTable(
   'call',
   {
-    callId: text('call_id').primaryKey(),
+    id: integer('id').primaryKey(),
+    callId: text('call_id').notNull().unique(),
     nodeId: integer('node_id'),
     setId: integer('set_id').notNull(),
     callerSide: text('caller_side').notNull(),
@@ -56,15 +61,16 @@ export const call = sqliteTable(
     updatedAt: integer('updated_at').notNull(),
     endReason: text('end_reason'),
   },
-  (table) => [index('call_state').on(table.state, table.updatedAt)],
+  (table) => [index('call_ended').on(table.updatedAt).where(sql`state = 'ended'`)],
 );
 
+/** WITHOUT ROWID, which Drizzle cannot say: added to the generated SQL by hand. */
 export const leg = sqliteTable(
   'leg',
   {
-    callId: text('call_id')
+    call: integer('call')
       .notNull()
-      .references(() => call.callId, { onDelete: 'cascade' }),
+      .references(() => call.id, { onDelete: 'cascade' }),
     tag: text('tag').notNull(),
     branch: text('branch').notNull(),
     side: text('side').notNull(),
@@ -75,22 +81,24 @@ export const leg = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.callId, table.tag, table.branch] })],
+  (table) => [primaryKey({ columns: [table.call, table.tag, table.branch] })],
 );
 
-/** Last SDP of a leg, apart from `leg` so that rebuilding memory at start need not read past it. */
+/**
+ * Last SDP of a leg, apart from `leg` so that rebuilding memory at start need not read past it. WITHOUT ROWID, as `leg`.
+ */
 export const legSdp = sqliteTable(
   'leg_sdp',
   {
-    callId: text('call_id')
+    call: integer('call')
       .notNull()
-      .references(() => call.callId, { onDelete: 'cascade' }),
+      .references(() => call.id, { onDelete: 'cascade' }),
     tag: text('tag').notNull(),
     branch: text('branch').notNull(),
     received: text('received').notNull(),
     returned: text('returned').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.callId, table.tag, table.branch] })],
+  (table) => [primaryKey({ columns: [table.call, table.tag, table.branch] })],
 );
 
 /** Deletes a node has not confirmed yet: calls that may be left on it. */

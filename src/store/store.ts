@@ -65,6 +65,9 @@ export class Store {
   readonly #calls: CallRows;
   readonly #events: EventRows;
   readonly #clock: Clock;
+  readonly #begin;
+  readonly #end;
+  readonly #undo;
   readonly #insertStray;
   readonly #deleteStray;
   #unsaved = new Map<string, Unsaved>();
@@ -85,6 +88,9 @@ export class Store {
     this.#calls = new CallRows(this.#db);
     this.#events = new EventRows(this.#db);
     this.fleet = new FleetRows(this.#db, open.database);
+    this.#begin = open.database.query('BEGIN IMMEDIATE');
+    this.#end = open.database.query('COMMIT');
+    this.#undo = open.database.query('ROLLBACK');
     this.#insertStray = open.database.query(
       'INSERT OR IGNORE INTO stray (node_id, call_id, since) VALUES (?, ?, ?)',
     );
@@ -238,7 +244,9 @@ export class Store {
     const turn = this.#turn;
     this.#turn = undefined;
     try {
-      this.#open.database.transaction(() => this.#write()).immediate();
+      this.#begin.run();
+      this.#write();
+      this.#end.run();
       this.#unsaved.clear();
       this.#waitingSdp = 0;
       this.#unsavedStrays.clear();
@@ -246,6 +254,7 @@ export class Store {
       this.counters.commits++;
       if (this.#trouble !== undefined) this.#recover();
     } catch (error) {
+      if (this.#open.database.inTransaction) this.#undo.run();
       if (!(error instanceof SQLiteError)) throw error;
       this.#fail(explain(error));
     }
@@ -256,9 +265,9 @@ export class Store {
     for (const { call, isNew, legs, forgotten, sdp } of this.#unsaved.values()) {
       if (isNew) this.#calls.insert(call);
       else this.#calls.update(call);
-      for (const leg of forgotten) this.#calls.deleteLeg(call.callId, leg);
-      for (const leg of legs) this.#calls.writeLeg(call.callId, leg);
-      for (const [leg, text] of sdp) this.#calls.writeSdp(call.callId, leg, text);
+      for (const leg of forgotten) this.#calls.deleteLeg(call, leg);
+      for (const leg of legs) this.#calls.writeLeg(call, leg);
+      for (const [leg, text] of sdp) this.#calls.writeSdp(call, leg, text);
     }
     for (const { stray: record, isOver } of this.#unsavedStrays.values()) {
       if (isOver) this.#deleteStray.run(record.nodeId, record.callId);

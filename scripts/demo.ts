@@ -1,0 +1,341 @@
+/**
+ * `npm run demo`: four relays, the appliance, one call each way, and what each side was told and heard.
+ *   --once  end after the calls; exit code 0 if all was as it must be
+ *   --fake  relays that only pretend, even if rtpengine is there
+ */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatTable } from '../src/commands/table.ts';
+import { FakeNode } from '../src/relay/ng/fake-node.ts';
+import { type Appliance, commandLine, startAppliance } from '../test/lab/appliance.ts';
+import { ensurePackages } from '../test/lab/apt.ts';
+import { Gateway } from '../test/lab/gateway.ts';
+import { converse, frames, Phone } from '../test/lab/phone.ts';
+import { isTcpFree, isUdpFree } from '../test/lab/ports.ts';
+import { temporaryFolder } from '../test/lab/processes.ts';
+import { SipProxy } from '../test/lab/proxy.ts';
+import { callsOnRelay } from '../test/lab/relays.ts';
+import { findRtpengine, startRtpengine } from '../test/lab/rtpengine.ts';
+import { buildSdp, type Endpoint } from '../test/lab/sdp.ts';
+
+const USUAL_HTTP_PORT = 7888;
+const USUAL_NG_PORT = 7890;
+const PACKETS = 50;
+/** The phones; the outer one is known to the relays as `OUTSIDE`, see Gateway. */
+const INNER_PHONE = '127.10.0.101';
+const OUTER_PHONE = '127.20.0.101';
+const OUTSIDE = '127.20.0.254';
+
+interface RelayPlan {
+  readonly id: number;
+  readonly set: number;
+  readonly socket: string;
+  readonly inner: string;
+  readonly outer: string;
+  readonly port: number;
+}
+
+interface Party {
+  readonly side: 'inner' | 'outer';
+  readonly phone: Phone;
+  /** What its own SDP says. */
+  readonly shown: Endpoint;
+  /** What it was told. */
+  told: Endpoint;
+}
+
+const args = process.argv.slice(2);
+const unknown = args.find((arg) => arg !== '--once' && arg !== '--fake');
+if (unknown !== undefined) {
+  console.error(`demo: "${unknown}" is not known; there are --once and --fake`);
+  process.exit(2);
+}
+process.exitCode = await demo(args.includes('--once'), args.includes('--fake'));
+process.exit();
+
+async function demo(isOnce: boolean, wantsFake: boolean): Promise<number> {
+  const closing: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of closing.reverse()) await end();
+  };
+  try {
+    const isFake = wantsFake || !hasRtpengine();
+    const relays = await planRelays();
+    for (const relay of relays) closing.push(await startRelay(relay, isFake));
+    say(
+      isFake
+        ? 'FAKE RELAYS: they answer as rtpengine does but relay no media; this run shows signalling only.'
+        : `4 relays run: ${rtpengineVersion()}, each bound to its inner address.`,
+    );
+
+    const appliance = await startDemoAppliance();
+    closing.push(() => appliance.stop());
+    await importNodes(appliance, relays);
+
+    const gateway = new Gateway(new Map(relays.map(({ outer, inner }) => [outer, inner])), OUTSIDE);
+    closing.push(() => gateway.close());
+    if (!isFake) {
+      say(
+        `The gateway of this demo stands for the cloud's 1:1 NAT: it takes the packets to 127.20.0.N to the relay at 127.10.0.N,
+and the relay's packets outside from 127.20.0.N. As in a cloud, the inner phone has no route to outer addresses, and the
+outer phone none to inner ones, so a wrong address would be silence.`,
+      );
+    }
+    say('');
+    const proxy = new SipProxy(appliance.url);
+    const rows: string[][] = [];
+    let isGood = true;
+    for (const way of ['out', 'in'] as const) {
+      const call = await placeCall(proxy, appliance, gateway, relays, way, isFake);
+      rows.push(...call.rows);
+      isGood &&= call.isGood;
+    }
+    for (const line of formatTable(
+      ['CALL', 'SET', 'NODE', 'SIDE', 'WAS TOLD', 'MUST BE', 'SENT', 'HEARD', 'VERDICT'],
+      rows,
+    ))
+      console.log(line);
+    const left = (await Promise.all(relays.map(({ socket }) => callsOnRelay(socket)))).flat();
+    isGood &&= left.length === 0;
+    say(`\nAfter the BYEs, calls left on the relays: ${left.length}.`);
+    if (frames.late > 5) say(`This machine was busy: the clock of the phones was late ${frames.late} times.`);
+    say(isGood ? 'All as it must be.' : 'NOT as it must be; see the table.');
+    if (isOnce) return isGood ? 0 : 1;
+    printWhereToLook(appliance);
+    await untilSignal();
+    say('\nStopping.');
+
+    return isGood ? 0 : 1;
+  } catch (error) {
+    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+
+    return 1;
+  } finally {
+    await close();
+  }
+}
+
+function hasRtpengine(): boolean {
+  const reason =
+    findRtpengine() === null ? ensurePackages(['rtpengine-daemon'], 'for the relays', say) : undefined;
+  if (reason === undefined && findRtpengine() !== null) return true;
+  say(`No rtpengine: ${reason ?? 'it is not in the PATH'}.`);
+
+  return false;
+}
+
+function rtpengineVersion(): string {
+  const { stdout, stderr } = Bun.spawnSync(['rtpengine', '--version']);
+
+  return `rtpengine ${/Version: (\S+)/i.exec(`${stdout}${stderr}`)?.[1] ?? '(version unknown)'}`;
+}
+
+/** Two sets of two nodes, each with an inner and an outer media address. */
+async function planRelays(): Promise<RelayPlan[]> {
+  const plans: RelayPlan[] = [];
+  for (const id of [1, 2, 3, 4]) {
+    const inner = `127.10.0.${id}`;
+    let port = USUAL_NG_PORT;
+    while (!(await isUdpFree(inner, port))) port++;
+    if (port !== USUAL_NG_PORT)
+      say(`Port ${USUAL_NG_PORT} of ${inner} is taken, so relay ${id} uses ${port}.`);
+    plans.push({
+      id,
+      set: id <= 2 ? 0 : 1,
+      socket: `udp:${inner}:${port}`,
+      inner,
+      outer: `127.20.0.${id}`,
+      port,
+    });
+  }
+
+  return plans;
+}
+
+async function startRelay({ inner, port }: RelayPlan, isFake: boolean): Promise<() => unknown> {
+  const ports = { portMin: 20_000, portMax: 20_999 };
+  if (isFake) {
+    const node = await FakeNode.start({ listen: { host: inner, port }, address: inner, ...ports });
+
+    return () => node.stop();
+  }
+  const relay = await startRtpengine({ ngAddress: inner, ngPort: port, address: inner, ...ports });
+
+  return () => relay.stop();
+}
+
+async function startDemoAppliance(): Promise<Appliance> {
+  const port = (await isTcpFree('127.0.0.1', USUAL_HTTP_PORT)) ? USUAL_HTTP_PORT : 0;
+  const appliance = await startAppliance({ port });
+  const why = port === 0 ? ` (port ${USUAL_HTTP_PORT} is taken)` : '';
+  say(
+    `The appliance runs from the sources at ${appliance.url}${why}; its database is ${appliance.database}.`,
+  );
+
+  return appliance;
+}
+
+/** Brings the table in as its owner would: a CSV file and `rtp-cluster import`. */
+async function importNodes(appliance: Appliance, relays: readonly RelayPlan[]): Promise<void> {
+  const csv = [
+    'id,socket,set_id,inner_media_ip,out_media_ip',
+    ...relays.map(({ id, socket, set, inner, outer }) => [id, socket, set, inner, outer].join(',')),
+  ];
+  const file = join(temporaryFolder(), 'nodes.csv');
+  writeFileSync(file, `${csv.join('\n')}\n`);
+  say(`\n${csv.join('\n')}\n\n$ rtp-cluster import nodes.csv`);
+  const child = Bun.spawn([...commandLine(), 'import', file, `--url=${appliance.url}`], {
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  say(`${out}${err}`);
+  if (code !== 0) throw new Error('the import failed');
+}
+
+/** INVITE, 200, talk, BYE, as a SIP proxy hands them over. */
+async function placeCall(
+  proxy: SipProxy,
+  appliance: Appliance,
+  gateway: Gateway,
+  relays: readonly RelayPlan[],
+  way: 'out' | 'in',
+  isFake: boolean,
+): Promise<{ rows: string[][]; isGood: boolean }> {
+  const set = way === 'out' ? 0 : 1;
+  const callId = `demo-${way}bound-${crypto.randomUUID().slice(0, 8)}@127.0.0.1`;
+  const inner = await openInner(callId);
+  const outer = await openOuter(callId, gateway);
+  const [caller, callee] = way === 'out' ? [inner, outer] : [outer, inner];
+  const dialog = { fromTag: 'caller', cseq: 1, method: 'INVITE' };
+  try {
+    callee.told = await proxy.audio(callId, { ...dialog, dir: way, set, body: buildSdp(caller.shown) });
+    caller.told = await proxy.audio(callId, {
+      ...dialog,
+      toTag: 'callee',
+      status: 200,
+      body: buildSdp(callee.shown),
+    });
+    for (const { phone, told } of [caller, callee]) phone.pointAt(told);
+    if (!isFake) {
+      await gateway.open(outer.told);
+      await converse(caller.phone, callee.phone, PACKETS);
+    }
+    const call = (await appliance.api('GET', `/v1/calls/${encodeURIComponent(callId)}`)) as {
+      node_id: number;
+    };
+    const relay = relays.find(({ id }) => id === call.node_id);
+    const { status } = await proxy.auto(callId, {
+      method: 'BYE',
+      fromTag: 'caller',
+      toTag: 'callee',
+      cseq: 2,
+    });
+    if (status !== 204) throw new Error(`BYE: ${status} instead of 204`);
+    const parties = [caller, callee].map((party) =>
+      judge(party, party === caller ? callee : caller, relay, isFake),
+    );
+    const name = way === 'out' ? 'outbound' : 'inbound';
+
+    return {
+      rows: parties.map(({ row }, index) => [
+        index === 0 ? name : '',
+        index === 0 ? String(set) : '',
+        index === 0 ? String(call.node_id) : '',
+        ...row,
+      ]),
+      isGood: parties.every(({ isGood }) => isGood),
+    };
+  } finally {
+    inner.phone.close();
+    outer.phone.close();
+  }
+}
+
+async function openInner(call: string): Promise<Party> {
+  const phone = await Phone.open({
+    call,
+    side: 'inner',
+    partner: 'outer',
+    address: INNER_PHONE,
+    reaches: (address) => address.startsWith('127.10.'),
+  });
+
+  return { side: 'inner', phone, shown: phone.local, told: { address: '', port: 0 } };
+}
+
+async function openOuter(call: string, gateway: Gateway): Promise<Party> {
+  const phone = await Phone.open({
+    call,
+    side: 'outer',
+    partner: 'inner',
+    address: OUTER_PHONE,
+    reaches: gateway.reaches,
+  });
+
+  return { side: 'outer', phone, shown: await gateway.admit(phone.local), told: { address: '', port: 0 } };
+}
+
+/** One line of the table, and whether it is good. */
+function judge(
+  { side, phone, told }: Party,
+  partner: Party,
+  relay: RelayPlan | undefined,
+  isFake: boolean,
+): { row: string[]; isGood: boolean } {
+  const wanted = relay?.[side] ?? 'no node';
+  const { heard, sent } = phone;
+  const faults = [
+    told.address === wanted ? [] : ['wrong address'],
+    isFake || heard.partner === partner.phone.sent ? [] : [`${partner.phone.sent - heard.partner} lost`],
+    !isFake && sent !== PACKETS ? ['could not send'] : [],
+    heard.echo > 0 ? ['heard itself'] : [],
+    heard.foreign + heard.elsewhere > 0 ? ['heard others'] : [],
+  ].flat();
+  const media = isFake ? ['-', '-'] : [String(sent), String(heard.partner)];
+  const good = isFake ? 'ok (signalling only)' : 'ok';
+
+  return {
+    row: [
+      side,
+      `${told.address}:${told.port}`,
+      wanted,
+      ...media,
+      faults.length === 0 ? good : faults.join(', '),
+    ],
+    isGood: faults.length === 0,
+  };
+}
+
+function printWhereToLook({ url }: Appliance): void {
+  const cli = 'node_modules/.bin/bun src/main.ts';
+  const query = 'call-id=mine@1&from-tag=a&method=INVITE&cseq=1&dir=out&set=0';
+  const sdp =
+    'v=0\\r\\no=- 1 1 IN IP4 10.0.0.9\\r\\ns=-\\r\\nc=IN IP4 10.0.0.9\\r\\nt=0 0\\r\\nm=audio 4000 RTP/AVP 8\\r\\n';
+  say(`
+The appliance and the relays stay up; Ctrl-C ends them.
+  API      ${url}/v1/nodes   ${url}/v1/calls   ${url}/v1/calls?state=ended
+  Reading  ${url}/openapi
+  An offer of your own, handed over as a SIP proxy would:
+    printf '${sdp}' | curl -s --data-binary @- -H 'Content-Type: application/sdp' '${url}/v1/media/auto?${query}'
+  and the same call afterwards:
+    curl -s ${url}/v1/calls/mine@1
+  By the command line:
+    ${cli} node list --url ${url}
+    ${cli} call list --url ${url}`);
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
+
+function say(line: string): void {
+  console.log(line);
+}

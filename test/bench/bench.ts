@@ -1,0 +1,266 @@
+/**
+ * The benchmark: the appliance beside the floor (no state) and beside the relay itself, in one run on one machine.
+ * `npm run bench [-- --seconds 5] [--only fake|real|start|soak] [--soak 300]`. Read the ratios; machines are noisy.
+ */
+
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { RelayFailure } from '../../src/relay/driver.ts';
+import { createNgDriver } from '../../src/relay/ng/driver.ts';
+import { systemClock } from '../../src/util/clock.ts';
+import { closedLoop, type LoadResult, type MakeCall, openLoop, quantile } from './load.ts';
+import { type Measured, start, stopAll } from './processes.ts';
+import { fillDatabase } from './stored-calls.ts';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '4' },
+    soak: { type: 'string', default: '300' },
+    only: { type: 'string' },
+  },
+});
+const seconds = Number(values.seconds);
+const root = join(import.meta.dir, '..', '..');
+const binary = join(root, 'dist', 'rtp-cluster');
+const scratch = mkdtempSync(join(tmpdir(), 'rtp-cluster-bench-'));
+
+const OFFER =
+  'v=0\r\no=- 100 1 IN IP4 10.0.0.9\r\ns=call\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 41000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\na=rtcp:41001\r\n';
+const ANSWER = OFFER.replaceAll('10.0.0.9', '198.51.100.7').replaceAll('4100', '4200');
+
+const makeCall: MakeCall = (callId) => {
+  const post = (operation: string, query: string, body: string): string =>
+    `POST /v1/media/${operation}?call-id=${callId}&from-tag=A${query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/sdp\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+  return [
+    post('offer', '&direction=out', OFFER),
+    post('answer', '&to-tag=B', ANSWER),
+    post('delete', '', ''),
+  ];
+};
+
+interface Row {
+  readonly what: string;
+  readonly result: LoadResult;
+  /** CPU of the program measured, ms for each call. */
+  readonly cpuMs: number | null;
+  readonly rss: number | null;
+}
+
+function print(title: string, rows: readonly Row[]): void {
+  console.log(`\n${title}`);
+  console.log('| what | calls/s | failed | p50 ms | p99 ms | CPU ms/call | RSS MB |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- |');
+  for (const { what, result, cpuMs, rss } of rows) {
+    const cells = [
+      what,
+      (result.calls / result.seconds).toFixed(0),
+      result.failed,
+      quantile(result.times, 0.5).toFixed(2),
+      quantile(result.times, 0.99).toFixed(2),
+      cpuMs?.toFixed(3) ?? '',
+      rss?.toFixed(0) ?? '',
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
+  }
+}
+
+async function measure(what: string, server: Measured, work: () => Promise<LoadResult>): Promise<Row> {
+  const before = server.cpu();
+  const result = await work();
+
+  return {
+    what,
+    result,
+    cpuMs: ((server.cpu() - before) * 1000) / Math.max(1, result.calls),
+    rss: server.rss(),
+  };
+}
+
+/** Calls straight to the relay, by our own driver. */
+async function direct(host: string, port: number, inFlight: number): Promise<LoadResult> {
+  const driver = createNgDriver({ host, port }, systemClock);
+  const times: number[] = [];
+  let [calls, failed, next] = [0, 0, 0];
+  const prefix = crypto.randomUUID();
+  const begin = performance.now();
+  const timed = async <T>(work: Promise<T>): Promise<T> => {
+    const at = performance.now();
+    const result = await work;
+    times.push(performance.now() - at);
+
+    return result;
+  };
+  await Promise.all(
+    Array.from({ length: inFlight }, async () => {
+      while (performance.now() < begin + seconds * 1000) {
+        const callId = `${prefix}-${next++}`;
+        const common = { callId, fromTag: 'A', family: 'IP4', extra: {} } as const;
+        const deadline = () => performance.now() + 900;
+        const replies = [
+          await timed(driver.offer({ ...common, sdp: OFFER, address: '1.2.3.4', isNew: true }, deadline())),
+          await timed(
+            driver.answer(
+              { ...common, toTag: 'B', sdp: ANSWER, address: '192.168.2.3', isNew: false },
+              deadline(),
+            ),
+          ),
+          await timed(driver.delete({ callId }, deadline())),
+        ];
+        if (replies.some((reply) => reply instanceof RelayFailure)) failed++;
+        else calls++;
+      }
+    }),
+  );
+  driver.close();
+
+  return { calls, failed, seconds: (performance.now() - begin) / 1000, times: times.sort((a, b) => a - b) };
+}
+
+async function against(name: string, host: string, port: number): Promise<void> {
+  const floor = await start(
+    [process.execPath, join(import.meta.dir, 'floor.ts'), host, String(port)],
+    /^\d+$/,
+  );
+  const floorUrl = new URL(`http://127.0.0.1:${floor.line}`);
+  const appliance = await startServing(join(scratch, `${name}.db`));
+  await fetch(new URL('/v1/nodes', appliance.url), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      socket: `udp:${host}:${port}`,
+      inner_media_ip: '192.168.2.3',
+      out_media_ip: '1.2.3.4',
+    }),
+  });
+  for (const [url, inFlight] of [
+    [floorUrl, 8],
+    [appliance.url, 8],
+  ] as const)
+    await closedLoop(url, makeCall, inFlight, 1);
+  for (const inFlight of [1, 8, 32]) {
+    const rows = [
+      await measure('(a) floor', floor, () => closedLoop(floorUrl, makeCall, inFlight, seconds)),
+      await measure('(b) appliance', appliance.server, () =>
+        closedLoop(appliance.url, makeCall, inFlight, seconds),
+      ),
+      { what: '(c) relay, direct', result: await direct(host, port, inFlight), cpuMs: null, rss: null },
+    ];
+    print(`${name}, ${inFlight} in flight, as fast as it goes`, rows);
+    const [a, b] = rows.map(({ result }) => result.calls / result.seconds);
+    console.log(`(b) : (a) = ${(((b ?? 0) / (a ?? 1)) * 100).toFixed(0)} % of the calls/s`);
+  }
+  const rows = [
+    await measure('(a) floor', floor, () => openLoop(floorUrl, makeCall, 500, seconds)),
+    await measure('(b) appliance', appliance.server, () => openLoop(appliance.url, makeCall, 500, seconds)),
+  ];
+  print(`${name}, 500 calls/s`, rows);
+  const [p50, p99] = [0.5, 0.99].map((share) => {
+    const [a, b] = rows.map(({ result }) => quantile(result.times, share));
+
+    return (b ?? 0) - (a ?? 0);
+  });
+  console.log(`(b) adds to (a): p50 ${p50?.toFixed(2)} ms, p99 ${p99?.toFixed(2)} ms`);
+  await floor.stop();
+  await appliance.server.stop();
+}
+
+/** Starts the appliance and waits until it says where it listens. */
+async function startServing(database: string): Promise<{ server: Measured; url: URL; startedMs: number }> {
+  const begin = performance.now();
+  const server = await start(
+    [binary, 'serve', '--database-path', database, '--http-listen', '127.0.0.1:0', '--log-format', 'json'],
+    /appliance\.started/,
+  );
+  const url = new URL(String(JSON.parse(server.line).url));
+  await fetch(new URL('/readyz', url));
+
+  return { server, url, startedMs: performance.now() - begin };
+}
+
+async function storedCalls(): Promise<void> {
+  const path = join(scratch, 'stored.db');
+  const count = 100_000;
+  fillDatabase(path, count);
+  const { server, url, startedMs } = await startServing(path);
+  const reply = await fetch(new URL('/v1/calls/stored-99999@bench', url));
+  console.log(
+    `\nstart with ${count} stored calls: first answer after ${startedMs.toFixed(0)} ms, RSS ${server.rss().toFixed(0)} MB, last call ${reply.status === 200 ? 'found' : 'LOST'}, database ${(Bun.file(path).size / 1e6).toFixed(0)} MB`,
+  );
+  await server.stop();
+}
+
+async function soak(host: string, port: number): Promise<void> {
+  const total = Number(values.soak);
+  const { server, url } = await startServing(join(scratch, 'soak.db'));
+  await fetch(new URL('/v1/nodes', url), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      socket: `udp:${host}:${port}`,
+      inner_media_ip: '192.168.2.3',
+      out_media_ip: '1.2.3.4',
+    }),
+  });
+  console.log(`\nsoak: 500 calls/s for ${total} s`);
+  const step = Math.max(5, Math.round(total / 10));
+  for (let passed = 0; passed < total; passed += step) {
+    const { calls, failed, times } = await openLoop(url, makeCall, 500, step);
+    console.log(
+      `after ${passed + step} s: RSS ${server.rss().toFixed(0)} MB, ${calls} calls, ${failed} failed, p50 ${quantile(times, 0.5).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms`,
+    );
+  }
+  await server.stop();
+}
+
+if (!existsSync(binary)) {
+  const built = Bun.spawnSync([process.execPath, join(root, 'scripts', 'build.ts')], {
+    cwd: root,
+    stdout: 'inherit',
+    stderr: 'inherit',
+  });
+  if (built.exitCode !== 0) process.exit(1);
+}
+const wants = (part: string): boolean => values.only === undefined || values.only === part;
+try {
+  const fake = await start([binary, 'fake-relay', '--listen', '127.0.0.1:22301'], /22301/);
+  if (wants('fake')) await against('fake relay', '127.0.0.1', 22301);
+  if (wants('real')) {
+    if (existsSync('/usr/bin/rtpengine')) {
+      const options = ['--config-file=none', '--foreground', '--log-stderr', '--log-level=3', '--table=-1'];
+      const place = [
+        '--interface=127.0.0.1',
+        '--listen-ng=127.0.0.1:22302',
+        '--port-min=30000',
+        '--port-max=39999',
+        '--delete-delay=0',
+      ];
+      const real = await startRelay(['/usr/bin/rtpengine', ...options, ...place], '127.0.0.1', 22302);
+      await against('rtpengine', '127.0.0.1', 22302);
+      real.kill();
+    } else {
+      console.log('\nrtpengine: skipped, /usr/bin/rtpengine is not there (Debian package rtpengine-daemon)');
+    }
+  }
+  if (wants('start')) await storedCalls();
+  if (values.only === 'soak') await soak('127.0.0.1', 22301);
+  await fake.stop();
+} finally {
+  await stopAll();
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+/** A relay says nothing when it is ready; it answers pings. */
+async function startRelay(command: readonly string[], host: string, port: number): Promise<Bun.Subprocess> {
+  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' });
+  const driver = createNgDriver({ host, port }, systemClock);
+  for (let tries = 0; tries < 100; tries++) {
+    if ((await driver.ping(performance.now() + 100)) === 'pong') break;
+    await Bun.sleep(50);
+  }
+  driver.close();
+
+  return child;
+}
