@@ -98,7 +98,8 @@ export class Ledger {
         facts.setId ?? 0,
       );
     if (known === undefined) this.#calls.add(call);
-    if (call.nodeId !== member.id) {
+    const isBound = call.nodeId === member.id;
+    if (!isBound) {
       const direction = formatDirection(call.direction);
       log.info('call.placed', { call_id: call.callId, node: member.id, set: call.setId, direction });
     }
@@ -109,11 +110,14 @@ export class Ledger {
     }
     const leg = this.#putLeg(call, news);
     leg.offering = true;
-    await this.#store.saveCall(call, { isNew: known === undefined, leg, sdp: news.sdp });
+    const change = { isNew: known === undefined, leg, sdp: news.sdp };
+    // A binding is on disk before its answer leaves; an offer that changes none need not wait.
+    if (isBound) this.#store.noteCall(call, change);
+    else await this.#store.saveCall(call, change);
   }
 
   /** The call's node has taken an answer. */
-  async answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): Promise<void> {
+  answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): void {
     if (isFinal) call.state = 'confirmed';
     const leg = this.#putLeg(call, news);
     leg.confirmed ||= isFinal;
@@ -121,17 +125,17 @@ export class Ledger {
     for (const offerer of call.legs) {
       if (offerer.tag !== facts.fromTag || !offerer.offering) continue;
       offerer.offering = false;
-      this.#store.saveCall(call, { leg: offerer });
+      this.#store.noteCall(call, { leg: offerer });
     }
-    await this.#store.saveCall(call, { leg, sdp: news.sdp });
+    this.#store.noteCall(call, { leg, sdp: news.sdp });
   }
 
   /** Forgets legs that left a call which goes on. */
-  async forget(call: Call, isGone: (leg: Leg) => boolean): Promise<void> {
+  forget(call: Call, isGone: (leg: Leg) => boolean): void {
     const gone = call.legs.filter(isGone);
     call.legs = call.legs.filter((leg) => !isGone(leg));
     call.updatedAt = this.#clock.utc();
-    await Promise.all(gone.map((leg) => this.#store.forgetLeg(call, leg)));
+    for (const leg of gone) this.#store.noteCall(call, { forgotten: leg });
   }
 
   /**
@@ -141,7 +145,8 @@ export class Ledger {
   async end(call: Call, reason: string, told?: Promise<unknown>): Promise<void> {
     this.#calls.end(call, reason, this.#clock.utc());
     log.info('call.ended', { call_id: call.callId, node: call.nodeId, reason });
-    await Promise.all([this.#store.saveCall(call), told]);
+    this.#store.noteCall(call);
+    await told;
     const member = this.#fleet.get(call.nodeId);
     if (member !== undefined && member.removedAt !== null && this.#calls.countOn(member.id) === 0) {
       this.#fleet.remove(member.id, false);

@@ -132,7 +132,7 @@ export class Media {
     }
     const sdp = checkReply(reply, request, member, address);
     if (sdp instanceof Failure) return sdp;
-    await ledger.answered(call, facts, facts.isFinal, {
+    ledger.answered(call, facts, facts.isFinal, {
       tag: facts.toTag,
       branch: facts.branch,
       sides,
@@ -159,12 +159,12 @@ export class Media {
     const { branch } = facts;
     const isBranch = branch !== undefined && call.legs.some((leg) => leg.branch !== branch);
     const member = fleet.get(call.nodeId);
-    // Whatever the node says, the call is over: its row is written while the node is being told.
+    // Whatever the node says, the call is over.
     const told = member?.driver.delete(
       isBranch ? { callId: call.callId, branch, fromTag: call.callerTag } : { callId: call.callId },
       clock.monotonic() + this.#options.firstTryMs,
     );
-    if (isBranch) await ledger.forget(call, (leg) => leg.branch === branch);
+    if (isBranch) ledger.forget(call, (leg) => leg.branch === branch);
     else await ledger.end(call, facts.reason, told);
     const result = await told;
     if (!isBranch) {
@@ -181,9 +181,9 @@ export class Media {
    * Forgets one party of a call that goes on with others. The node is not told: relays end the whole call, or the port
    * the others use, when told to delete one of several answers (reference: ng-protocol 7).
    */
-  async forget(callId: string, tag: string): Promise<void> {
+  forget(callId: string, tag: string): void {
     const call = this.#parts.ledger.get(callId);
-    if (call !== undefined) await this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
+    if (call !== undefined) this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
   }
 
   /** What the call's node says of it. */

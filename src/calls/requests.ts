@@ -113,7 +113,7 @@ export class Requests {
         return (await this.#media.announce(facts)) ?? NOTHING;
       }
       case 'forget':
-        await this.#media.forget(callId, step.tag);
+        this.#media.forget(callId, step.tag);
 
         return NOTHING;
       case 'delete': {

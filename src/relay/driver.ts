@@ -35,7 +35,7 @@ export interface MediaRequest extends Parties {
 
 /**
  * Why a relay did not do as asked.
- * `refused`: it takes no new call now (load limit, sessions, ports): try another node.
+ * `refused`: it has no room (load limit, sessions, ports): try another node. A call it had is ended then.
  * `rejected`: it does not like this request; others would say the same.
  * `unknown-call`: it does not know the call.
  * `silent`: no reply in time, so nobody knows whether it was done. `unreachable`: nobody listens there.

@@ -1,6 +1,7 @@
 /**
- * The database behind the memory. Use cases change objects in memory and say `saveCall`; once per turn of the event loop
- * everything said is written in one transaction, and only then do the answers leave (group commit).
+ * The database behind the memory. Use cases change objects in memory and say what changed. What an answer must not leave
+ * without, a new binding, is written in one transaction at the end of this turn of the event loop, together with
+ * everything else said meanwhile (group commit); what nobody waits for rides along, after `RIDE_MS` at the latest.
  * When the disk fails, calls go on from memory: what is unsaved stays noted and is written when the disk works again.
  */
 
@@ -15,6 +16,8 @@ import { FleetRows } from './fleet-rows.ts';
 import { explain, type OpenDatabase } from './open.ts';
 import { stray } from './schema.ts';
 
+/** How long a change that nobody waits for may stay unwritten, ms. */
+const RIDE_MS = 10;
 /** How often a failed commit is tried again, ms. */
 const RETRY_MS = 1000;
 /** Legs whose SDP may wait for a disk that fails; beyond, SDP texts (for people only) are dropped, never bindings. */
@@ -49,6 +52,17 @@ export interface Stray {
   readonly since: number;
 }
 
+/** What is to be written of a call besides its own row. */
+export interface CallChange {
+  /** Whether the call was never written before. */
+  readonly isNew?: boolean;
+  readonly leg?: Leg;
+  /** The last SDP of `leg`. */
+  readonly sdp?: LegSdp;
+  /** A leg that is gone. */
+  readonly forgotten?: Leg;
+}
+
 export interface RetentionLimits {
   /** How long ended calls are kept, ms. */
   readonly endedCallMs: number;
@@ -75,6 +89,7 @@ export class Store {
   #unsavedEvents: EventRecord[] = [];
   #waitingSdp = 0;
   #turn: Turn | undefined;
+  #ride: ReturnType<typeof setTimeout> | undefined;
   /** When ended calls were last counted, and the end (UTC ms) before which there are too many. */
   #countedAt = 0;
   #excess = 0;
@@ -102,15 +117,25 @@ export class Store {
     return this.#trouble;
   }
 
-  /** Notes that a call, and one leg of it, has changed. Resolves when it is on disk, or when the disk has failed. */
-  saveCall(call: Call, options: { isNew?: boolean; leg?: Leg; sdp?: LegSdp } = {}): Promise<void> {
-    const unsaved = this.#note(call, options.isNew ?? false);
-    if (options.leg !== undefined) {
-      unsaved.legs.add(options.leg);
-      if (options.sdp !== undefined) {
-        if (!unsaved.sdp.has(options.leg)) this.#waitingSdp++;
-        unsaved.sdp.set(options.leg, options.sdp);
-      }
+  /** Writes a call, and one leg of it. Resolves when they are on disk, or when the disk has failed. */
+  saveCall(call: Call, change: CallChange = {}): Promise<void> {
+    this.noteCall(call, change);
+
+    return this.#commitThisTurn();
+  }
+
+  /** Writes a call, and one leg of it, soon. */
+  noteCall(call: Call, { isNew = false, leg, sdp, forgotten }: CallChange = {}): void {
+    const unsaved = this.#unsavedOf(call, isNew);
+    if (leg !== undefined) unsaved.legs.add(leg);
+    if (leg !== undefined && sdp !== undefined) {
+      if (!unsaved.sdp.has(leg)) this.#waitingSdp++;
+      unsaved.sdp.set(leg, sdp);
+    }
+    if (forgotten !== undefined) {
+      unsaved.legs.delete(forgotten);
+      if (unsaved.sdp.delete(forgotten)) this.#waitingSdp--;
+      unsaved.forgotten.add(forgotten);
     }
     // A call that began and ended while the disk failed was never in the database and need not get there. So what waits
     // is bounded by the calls that live, and those that lived when the disk failed.
@@ -118,18 +143,7 @@ export class Store {
       this.#waitingSdp -= unsaved.sdp.size;
       this.#unsaved.delete(call.callId);
     }
-
-    return this.#commitThisTurn();
-  }
-
-  /** Notes that a leg is gone. */
-  forgetLeg(call: Call, leg: Leg): Promise<void> {
-    const unsaved = this.#note(call, false);
-    unsaved.legs.delete(leg);
-    if (unsaved.sdp.delete(leg)) this.#waitingSdp--;
-    unsaved.forgotten.add(leg);
-
-    return this.#commitThisTurn();
+    this.#commitSoon();
   }
 
   /** Notes that a call may be left on a node, or that it is not any more. Does not wait. */
@@ -138,7 +152,7 @@ export class Store {
     if (this.#unsavedStrays.size >= MAX_WAITING_STRAYS && oldest !== undefined)
       this.#unsavedStrays.delete(oldest);
     this.#unsavedStrays.set(`${record.nodeId} ${record.callId}`, { stray: record, isOver });
-    this.#commitThisTurn();
+    this.#commitSoon();
   }
 
   /** Records an event and logs it. Does not wait. */
@@ -154,7 +168,7 @@ export class Store {
       ...(callId === null ? {} : { call_id: callId }),
       ...detail,
     });
-    this.#commitThisTurn();
+    this.#commitSoon();
   }
 
   /** An error of the database in words for the operator; undefined if it is something else. */
@@ -217,7 +231,7 @@ export class Store {
     this.#open.close();
   }
 
-  #note(call: Call, isNew: boolean): Unsaved {
+  #unsavedOf(call: Call, isNew: boolean): Unsaved {
     let unsaved = this.#unsaved.get(call.callId);
     if (unsaved === undefined || isNew) {
       if (unsaved !== undefined) this.#waitingSdp -= unsaved.sdp.size;
@@ -240,9 +254,16 @@ export class Store {
     return this.#turn.done;
   }
 
+  #commitSoon(): void {
+    if (this.#trouble !== undefined || this.#turn !== undefined) return;
+    this.#ride ??= setTimeout(() => this.#commit(), RIDE_MS);
+  }
+
   #commit(): void {
     const turn = this.#turn;
     this.#turn = undefined;
+    clearTimeout(this.#ride);
+    this.#ride = undefined;
     try {
       this.#begin.run();
       this.#write();

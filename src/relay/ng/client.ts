@@ -1,0 +1,338 @@
+/**
+ * One node's ng socket: cookies, retransmission, time-outs and the window of requests in flight
+ * (reference: ng-protocol 1 and 14). One outstanding request per call is the caller's duty.
+ */
+
+import type { SocketAddress } from '../../domain/node.ts';
+import type { Clock } from '../../util/clock.ts';
+import { type NgDict, type NgValue, RelayFailure } from '../driver.ts';
+import { DecodeError, decode, encodeText, isDict } from './bencode.ts';
+import { Cookies } from './cookies.ts';
+import { type Datagrams, type OpenDatagrams, openUdp } from './datagrams.ts';
+
+/** Requests in flight to one node; rtpengine's receive buffer loses datagrams from about 150 on (ng-protocol 1.4). */
+export const WINDOW = 64;
+/** Requests waiting for a place in the window; beyond it they end as `busy`. */
+export const MAX_WAITING = 1024;
+/** Largest request in bytes, cookie included; the rest of a datagram is left for what the reply adds (ng-protocol 1.3). */
+export const MAX_REQUEST_BYTES = 60_000;
+/** Distance of timer ticks; no request outlives its deadline, some end up to one tick earlier. */
+const TICK_MS = 10;
+export interface NgClientOptions {
+  /** Milliseconds until the first retransmission, doubled for each further one; 150 by default. */
+  readonly retransmitMs?: number;
+  /** Opens the socket; UDP by default. */
+  readonly open?: OpenDatagrams;
+  /** Start of every cookie, without spaces; 64 random bits by default, since rtpengine's memory outlives us. */
+  readonly cookiePrefix?: string;
+}
+
+/** What went over the socket since the start. */
+export interface NgCounters {
+  /** Requests sent, each counted once. */
+  sent: number;
+  retransmitted: number;
+  replies: number;
+  /** Requests that were sent and had no reply by their deadline. */
+  timeouts: number;
+  /** Requests that ended because nobody listens at the node's port. */
+  refused: number;
+  /** Requests that found the waiting queue full, or no place in the window by their deadline. */
+  busy: number;
+  /** Replies to requests already given up. */
+  late: number;
+  /** Further replies to requests already answered. */
+  duplicates: number;
+  /** Replies to nothing we sent. */
+  unknown: number;
+  /** Replies that could not be read. */
+  garbled: number;
+  /** Errors of the socket other than a refusal. */
+  socketErrors: number;
+}
+
+interface Pending {
+  readonly cookie: string;
+  readonly datagram: Buffer;
+  readonly deadline: number;
+  readonly end: (outcome: NgDict | RelayFailure) => void;
+  /** When to send again, and how long to wait after that. */
+  resendAt: number;
+  interval: number;
+  /** False while the system's send buffer is full. */
+  isTaken: boolean;
+}
+
+export class NgClient {
+  readonly counters: NgCounters = {
+    sent: 0,
+    retransmitted: 0,
+    replies: 0,
+    timeouts: 0,
+    refused: 0,
+    busy: 0,
+    late: 0,
+    duplicates: 0,
+    unknown: 0,
+    garbled: 0,
+    socketErrors: 0,
+  };
+
+  readonly #address: SocketAddress;
+  readonly #clock: Clock;
+  readonly #retransmitMs: number;
+  readonly #open: OpenDatagrams;
+  readonly #cookies: Cookies;
+  /** Requests sent and not yet ended, by cookie. */
+  readonly #inFlight = new Map<string, Pending>();
+  /** Requests not yet sent, oldest first. */
+  readonly #waiting = new Set<Pending>();
+  #socket: Datagrams | undefined;
+  #isOpening = false;
+  #isClosed = false;
+  #stopTimer: (() => void) | undefined;
+
+  /** The socket is opened by the first request. */
+  constructor(address: SocketAddress, clock: Clock, options: NgClientOptions = {}) {
+    this.#address = address;
+    this.#clock = clock;
+    this.#retransmitMs = options.retransmitMs ?? 150;
+    this.#open = options.open ?? openUdp;
+    this.#cookies = new Cookies(options.cookiePrefix);
+  }
+
+  /** Requests sent and not yet answered. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Requests not yet sent. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Sends a message and returns the reply, whatever its `result` says. `deadline` is in monotonic milliseconds.
+   * Failures: `silent`, `unreachable`, `garbled`, `busy`, `too-large`. Never throws.
+   */
+  request(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
+    if (this.#isClosed) return Promise.resolve(new RelayFailure('unreachable', 'this node was taken away'));
+    const cookie = this.#cookies.next();
+    let text: string;
+    try {
+      text = encodeText(message);
+    } catch (error) {
+      // A defect of ours, but a relay driver never throws; nothing was sent.
+      return Promise.resolve(new RelayFailure('rejected', `the message cannot be encoded: ${String(error)}`));
+    }
+    const datagram = Buffer.from(`${cookie} ${text}`, 'latin1');
+    if (datagram.length > MAX_REQUEST_BYTES) {
+      const reason = `the request has ${datagram.length} bytes; at most ${MAX_REQUEST_BYTES} are sent`;
+      return Promise.resolve(new RelayFailure('too-large', reason));
+    }
+    if (this.#waiting.size >= MAX_WAITING) {
+      this.counters.busy++;
+      return Promise.resolve(
+        new RelayFailure('busy', `${MAX_WAITING} requests to this node are waiting already`),
+      );
+    }
+
+    return new Promise((end) => {
+      this.#waiting.add({
+        cookie,
+        datagram,
+        deadline,
+        end,
+        resendAt: 0,
+        interval: this.#retransmitMs,
+        isTaken: false,
+      });
+      this.#stopTimer ??= this.#clock.every(TICK_MS, () => this.#tick());
+      this.#pump();
+    });
+  }
+
+  /** Ends everything under way as `unreachable` and closes the socket. */
+  close(): void {
+    this.#isClosed = true;
+    this.#failAll(new RelayFailure('unreachable', 'this node was taken away'));
+    this.#dropSocket();
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+  }
+
+  /** Moves waiting requests into the window. */
+  #pump(): void {
+    for (const pending of this.#waiting) {
+      if (this.#inFlight.size >= WINDOW) return;
+      if (this.#socket === undefined) {
+        this.#openSocket();
+        return;
+      }
+      this.#waiting.delete(pending);
+      this.#inFlight.set(pending.cookie, pending);
+      this.counters.sent++;
+      this.#send(pending, true);
+    }
+  }
+
+  #openSocket(): void {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    // A socket given up may still have something to say, about requests that have ended.
+    let isCurrent = true;
+    const events = {
+      onMessage: (bytes: Uint8Array) => this.#onMessage(bytes),
+      onError: (error: Error) => {
+        if (isCurrent) this.#onError(error);
+      },
+    };
+    this.#open(this.#address, events).then(
+      (socket) => {
+        this.#isOpening = false;
+        this.#socket = {
+          send: (bytes) => socket.send(bytes),
+          close: () => {
+            isCurrent = false;
+            socket.close();
+          },
+        };
+        if (this.#isClosed) this.#dropSocket();
+        else this.#pump();
+      },
+      (error: unknown) => {
+        this.#isOpening = false;
+        this.counters.socketErrors++;
+        this.#failAll(new RelayFailure('unreachable', `no socket to this node: ${String(error)}`));
+      },
+    );
+  }
+
+  #send(pending: Pending, isFirst: boolean): void {
+    pending.resendAt = this.#clock.monotonic() + pending.interval;
+    try {
+      pending.isTaken = this.#socket?.send(pending.datagram) ?? false;
+    } catch (error) {
+      if (isRefusal(error)) {
+        // The refusal of something sent earlier, told in place of sending: a new request gets its chance on a new socket.
+        if (isFirst) {
+          this.#inFlight.delete(pending.cookie);
+          this.#waiting.add(pending);
+          this.counters.sent--;
+        }
+        this.#refused();
+        return;
+      }
+      this.counters.socketErrors++;
+      this.#end(pending, new RelayFailure('unreachable', `cannot send to this node: ${String(error)}`));
+      // The host's addresses or routes may have changed: the next request gets a new socket.
+      this.#dropSocket();
+    }
+  }
+
+  /**
+   * Nobody listens: ends everything in flight. The socket goes too: Bun 1.4 may report one refusal twice, the second time only when
+   * the next request is under way, which would then end for nothing although the node is back.
+   */
+  #refused(): void {
+    const failure = new RelayFailure('unreachable', 'nobody listens at this port');
+    this.counters.refused += this.#inFlight.size;
+    for (const pending of this.#inFlight.values()) this.#end(pending, failure);
+    this.#dropSocket();
+  }
+
+  #onMessage(bytes: Uint8Array): void {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const space = buffer.indexOf(0x20);
+    const cookie = buffer.toString('latin1', 0, space < 0 ? buffer.length : space);
+    const pending = this.#inFlight.get(cookie);
+    if (pending === undefined) {
+      this.counters[this.#cookies.classify(cookie, this.#clock.monotonic())]++;
+      return;
+    }
+    this.counters.replies++;
+    this.#cookies.answered(cookie);
+    // 13.5 answers what it cannot decode with an empty body (ng-protocol 1.1).
+    const reply: NgValue | DecodeError =
+      space < 0 || space + 1 === buffer.length
+        ? new DecodeError('empty body', 0)
+        : decode(buffer.subarray(space + 1));
+    if (reply instanceof DecodeError || !isDict(reply)) {
+      this.counters.garbled++;
+      const reason =
+        reply instanceof DecodeError ? `${reply.reason} at byte ${reply.offset}` : 'no dictionary';
+      this.#end(pending, new RelayFailure('garbled', `the reply cannot be read: ${reason}`));
+    } else {
+      this.#end(pending, reply);
+    }
+    this.#pump();
+  }
+
+  #onError(error: Error): void {
+    if (!isRefusal(error)) {
+      this.counters.socketErrors++;
+      return;
+    }
+    this.#refused();
+    this.#pump();
+  }
+
+  #tick(): void {
+    const now = this.#clock.monotonic();
+    for (const pending of this.#waiting) {
+      // What was never sent is certain not to have been done, so this is no `silent`.
+      if (!isDue(pending, now)) continue;
+      this.counters.busy++;
+      this.#end(
+        pending,
+        new RelayFailure('busy', 'no place in the window for this node within the time budget'),
+      );
+    }
+    for (const pending of this.#inFlight.values()) {
+      if (isDue(pending, now)) this.#giveUp(pending, now);
+      else if (!pending.isTaken) this.#send(pending, false);
+      else if (now >= pending.resendAt) {
+        this.counters.retransmitted++;
+        pending.interval *= 2;
+        this.#send(pending, false);
+      }
+    }
+    this.#cookies.forget(now);
+    this.#pump();
+    // The socket was given up while others were in flight: they go on over a new one.
+    if (this.#socket === undefined && this.#inFlight.size > 0) this.#openSocket();
+    if (this.#inFlight.size + this.#waiting.size > 0) return;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+  }
+
+  #giveUp(pending: Pending, now: number): void {
+    this.counters.timeouts++;
+    this.#cookies.givenUp(pending.cookie, now);
+    this.#end(pending, new RelayFailure('silent', 'no reply within the time budget'));
+  }
+
+  #failAll(failure: RelayFailure): void {
+    for (const pending of [...this.#inFlight.values(), ...this.#waiting]) this.#end(pending, failure);
+  }
+
+  #end(pending: Pending, outcome: NgDict | RelayFailure): void {
+    this.#inFlight.delete(pending.cookie);
+    this.#waiting.delete(pending);
+    pending.end(outcome);
+  }
+
+  #dropSocket(): void {
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+}
+
+/** Whether the deadline comes before the next tick. */
+function isDue(pending: Pending, now: number): boolean {
+  return pending.deadline - now < TICK_MS;
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+}

@@ -1,0 +1,118 @@
+/** The relay driver for Sipwise rtpengine. */
+
+import type { SocketAddress } from '../../domain/node.ts';
+import type { Clock } from '../../util/clock.ts';
+import {
+  type DeleteRequest,
+  type DeleteResult,
+  type MediaRequest,
+  type NgDict,
+  type RelayDriver,
+  RelayFailure,
+} from '../driver.ts';
+import { isDict, newDict } from './bencode.ts';
+import { NgClient, type NgClientOptions, type NgCounters } from './client.ts';
+import { deleteMessage, failureIn, mediaMessage, plainMessage, saysNotFound } from './message.ts';
+
+export class NgDriver implements RelayDriver {
+  readonly #client: NgClient;
+
+  constructor(client: NgClient) {
+    this.#client = client;
+  }
+
+  /** What went over this node's socket since the start. */
+  get counters(): Readonly<NgCounters> {
+    return this.#client.counters;
+  }
+
+  /** Requests under way, waiting ones included. */
+  get pending(): number {
+    return this.#client.inFlight + this.#client.waiting;
+  }
+
+  offer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+    return this.#media('offer', request, deadline);
+  }
+
+  answer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+    return this.#media('answer', request, deadline);
+  }
+
+  async delete(call: DeleteRequest, deadline: number): Promise<DeleteResult | RelayFailure> {
+    if (call.branch !== undefined && call.fromTag === undefined) {
+      // Sent without the tag, this would end the whole call.
+      return new RelayFailure(
+        'rejected',
+        'a branch is deleted by its id and the from-tag; there is no from-tag',
+      );
+    }
+    const reply = await this.#client.request(deleteMessage(call), deadline);
+    if (reply instanceof RelayFailure) return reply;
+    if (saysNotFound(reply)) return { found: false, reply };
+
+    return failureIn(reply) ?? { found: true, reply };
+  }
+
+  query(callId: string, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
+    const message = newDict();
+    message.command = 'query';
+    message['call-id'] = callId;
+    if (fromTag !== undefined) message['from-tag'] = fromTag;
+
+    return this.#ask(message, deadline);
+  }
+
+  command(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
+    return this.#ask(plainMessage(message), deadline);
+  }
+
+  /** Whether the node lives. That is all a ping tells: a node which refuses every call answers as well (ng-protocol 10). */
+  async ping(deadline: number): Promise<'pong' | RelayFailure> {
+    const reply = await this.#ask({ command: 'ping' }, deadline);
+
+    return reply instanceof RelayFailure ? reply : 'pong';
+  }
+
+  /** The dictionary under `statistics` of the reply (ng-protocol 9). */
+  async statistics(deadline: number): Promise<NgDict | RelayFailure> {
+    const reply = await this.#ask({ command: 'statistics' }, deadline);
+    if (reply instanceof RelayFailure) return reply;
+
+    return isDict(reply.statistics)
+      ? reply.statistics
+      : new RelayFailure('garbled', 'the reply has no statistics');
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  async #media(
+    command: 'offer' | 'answer',
+    request: MediaRequest,
+    deadline: number,
+  ): Promise<string | RelayFailure> {
+    const reply = await this.#client.request(mediaMessage(command, request), deadline);
+    if (reply instanceof RelayFailure) return reply;
+    const failure = failureIn(reply, command === 'offer' && request.isNew);
+    if (failure !== undefined) return failure;
+
+    return typeof reply.sdp === 'string' ? reply.sdp : '';
+  }
+
+  async #ask(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
+    const reply = await this.#client.request(message, deadline);
+
+    return reply instanceof RelayFailure ? reply : (failureIn(reply) ?? reply);
+  }
+}
+
+/** The driver of one rtpengine node. Opens its socket with the first request; `close` gives it back. */
+export function createNgDriver(
+  address: SocketAddress,
+  clock: Clock,
+  options: NgClientOptions = {},
+): NgDriver {
+  return new NgDriver(new NgClient(address, clock, options));
+}
