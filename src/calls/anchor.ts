@@ -8,7 +8,7 @@ import type { Member } from '../fleet/fleet.ts';
 import type { MediaRequest, NgValue, RelayFailure, RelayFailureKind } from '../relay/driver.ts';
 import { impose, WrongAddress } from '../sdp/impose.ts';
 import { familyOfSdp, forEachLine, type Outline } from '../sdp/outline.ts';
-import { type Family, familyOf } from '../util/ip.ts';
+import { type Family, familyOf, isUnspecified } from '../util/ip.ts';
 import type { CallFacts } from './facts.ts';
 
 /** A request with an SDP, read once. */
@@ -39,7 +39,8 @@ export function wantedAddress(
   if (explicit !== undefined) {
     const literal = typeof explicit === 'string' ? explicit.replace(/^\[(.*)\]$/, '$1') : '';
     const own = familyOf(literal);
-    if (own !== undefined) return { address: literal, family: own };
+    // Relays take an unspecified address for none (reference: ng-protocol 5.2).
+    if (own !== undefined && !isUnspecified(literal)) return { address: literal, family: own };
 
     return new Failure(
       'RTPC_BAD_PARAMETER',

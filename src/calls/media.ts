@@ -310,7 +310,8 @@ export class Media {
       const tryDeadline = isLast ? deadline : Math.min(deadline, now + this.#options.firstTryMs);
       const address = wantedAddress(member, request, family);
       if (address instanceof Failure) return address;
-      if (isNew && !(await strays.claim(member.id, callId, tryDeadline))) continue;
+      // The owner too: a delete may be waiting for it since an offer whose outcome nobody knows.
+      if (!(await strays.claim(member.id, callId, tryDeadline))) continue;
       const reply = await member.driver.offer(relayRequest(request, member, address, isNew), tryDeadline);
       if (!(reply instanceof RelayFailure)) {
         const sdp = checkReply(reply, request, member, address);

@@ -49,6 +49,8 @@ export class Requests {
     const same = [cseq, method, status, fromTag, toTag, branch, end, sdp].join('\n');
 
     return this.#serial.run(callId, same, async () => {
+      // A call may have ended without being deleted: lost, or idle for too long.
+      if (this.#ledger.get(callId) === undefined) this.#replays.forget(callId);
       const replay = cseq === undefined ? undefined : this.#replays.get(callId, same);
       if (replay !== undefined) return replay;
       const answer = await this.#follow(request);
@@ -183,6 +185,8 @@ function memoryOf(call: Call): CallMemory {
     isConfirmed: call.state === 'confirmed',
     carriedOffer: (transaction) => call.offers.includes(transaction),
     isOffering: (tag) => findTag(call, tag)?.offering === true,
+    hasUnnamedOffer: (tag) =>
+      findTag(call, tag)?.offering === true && !call.offers.some((offer) => offer.endsWith(` ${tag}`)),
     otherCallees: (tag, confirmed) =>
       new Set(
         call.legs

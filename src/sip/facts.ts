@@ -23,6 +23,8 @@ export interface CallMemory {
   carriedOffer(transaction: string): boolean;
   /** Whether the last SDP of this tag was an offer that has no answer yet. */
   isOffering(tag: string): boolean;
+  /** As `isOffering`, for an offer that was handed over without its transaction. */
+  hasUnnamedOffer(tag: string): boolean;
   /** Tags of callees that are not this one; with `confirmed`, only those which answered finally. */
   otherCallees(tag: string, confirmed: boolean): number;
   isCaller(tag: string): boolean;
@@ -80,7 +82,7 @@ export function decide(facts: SipFacts, memory: CallMemory | undefined): Step {
   const transaction = transactionOf(facts);
   if (transaction === undefined)
     return { do: 'refuse', why: 'cseq is missing; a reply needs it to find its request' };
-  if (memory !== undefined && (memory.carriedOffer(transaction) || memory.isOffering(fromTag))) {
+  if (memory !== undefined && (memory.carriedOffer(transaction) || memory.hasUnnamedOffer(fromTag))) {
     return { do: 'answer', fromTag, toTag, isFinal: status >= 200 };
   }
 

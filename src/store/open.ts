@@ -4,6 +4,7 @@ import { Database, SQLiteError } from 'bun:sqlite';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { migrate } from './migrations.ts';
+import { WalSync } from './wal-sync.ts';
 
 export interface DatabaseOptions {
   /** File path, or `:memory:`. */
@@ -19,6 +20,8 @@ export class DatabaseProblem {
 
 export interface OpenDatabase {
   readonly database: Database;
+  /** Makes commits safe from power loss; absent when that is not wanted, or there is no file. */
+  readonly walSync: WalSync | undefined;
   close(): void;
 }
 
@@ -38,7 +41,8 @@ export function openDatabase({ path, synchronous }: DatabaseOptions): OpenDataba
     database = new Database(path, { create: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
     database.run('PRAGMA journal_mode = WAL');
-    database.run(`PRAGMA synchronous = ${synchronous}`);
+    // `full` is made of this and the WalSync.
+    database.run('PRAGMA synchronous = NORMAL');
     database.run('PRAGMA foreign_keys = ON');
     database.run('PRAGMA temp_store = MEMORY');
     database.run('PRAGMA cache_size = -16000');
@@ -46,11 +50,14 @@ export function openDatabase({ path, synchronous }: DatabaseOptions): OpenDataba
     if (problem === undefined) {
       // A read-only file opens without complaint; only a write tells.
       database.run('UPDATE migration SET idx = idx');
+      const walSync = synchronous === 'full' && path !== ':memory:' ? new WalSync(path) : undefined;
       const [opened, held] = [database, lock];
 
       return {
         database,
+        walSync,
         close() {
+          walSync?.close();
           opened.close();
           held?.close();
         },

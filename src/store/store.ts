@@ -273,12 +273,23 @@ export class Store {
       this.#unsavedStrays.clear();
       this.#unsavedEvents = [];
       this.counters.commits++;
-      if (this.#trouble !== undefined) this.#recover();
     } catch (error) {
       if (this.#open.database.inTransaction) this.#undo.run();
       if (!(error instanceof SQLiteError)) throw error;
       this.#fail(explain(error));
+      turn?.finish();
+
+      return;
     }
+    const { walSync } = this.#open;
+    if (walSync === undefined) this.#settle(turn, null);
+    else walSync.afterSync((error) => this.#settle(turn, error));
+  }
+
+  /** A commit has reached the disk, or has not. */
+  #settle(turn: Turn | undefined, error: Error | null): void {
+    if (error !== null) this.#fail(`the disk did not take the data: ${error.message}`);
+    else if (this.#trouble !== undefined) this.#recover();
     turn?.finish();
   }
 

@@ -1,0 +1,49 @@
+/**
+ * Makes commits safe from power loss without stopping the event loop. SQLite itself would wait for the disk inside
+ * `COMMIT` (`synchronous=FULL`); with `NORMAL` it leaves the commit in the system's cache, and the same fdatasync of the
+ * write-ahead log is made here by a thread of the runtime. One run covers all commits that were made before it began.
+ */
+
+import { closeSync, fdatasync, openSync } from 'node:fs';
+
+type Done = (error: Error | null) => void;
+
+export class WalSync {
+  readonly #file: number;
+  #waiting: Done[] = [];
+  #isRunning = false;
+  #isClosed = false;
+
+  /** @param path the database; its `-wal` file exists while the database is open. Throws if it cannot be opened. */
+  constructor(path: string) {
+    this.#file = openSync(`${path}-wal`, 'r+');
+  }
+
+  /** Calls `done` when everything committed up to now is on disk, or with the error. */
+  afterSync(done: Done): void {
+    this.#waiting.push(done);
+    if (!this.#isRunning) this.#run();
+  }
+
+  /** Those who still wait are not called any more. */
+  close(): void {
+    this.#isClosed = true;
+    if (!this.#isRunning) closeSync(this.#file);
+  }
+
+  #run(): void {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    this.#isRunning = true;
+    fdatasync(this.#file, (error) => {
+      this.#isRunning = false;
+      if (this.#isClosed) {
+        closeSync(this.#file);
+
+        return;
+      }
+      for (const done of batch) done(error ?? null);
+      if (this.#waiting.length > 0 && !this.#isRunning) this.#run();
+    });
+  }
+}
