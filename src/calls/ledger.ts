@@ -50,6 +50,13 @@ export class Ledger {
     return this.#calls.getEnded(callId) !== undefined;
   }
 
+  /** Whether the parties ended the call a short while ago; one that was lost or forgotten may come back. */
+  wasHungUp(callId: string): boolean {
+    const reason = this.#calls.getEnded(callId)?.endReason;
+
+    return reason !== undefined && reason !== 'lost' && reason !== 'idle';
+  }
+
   /** Why a request may add nothing to memory, or undefined. */
   limit(call: Call | undefined, tag: string, branch: string | undefined): Failure | undefined {
     if (call === undefined) {

@@ -9,6 +9,7 @@ export const ERRORS = {
   RTPC_DIRECTION_UNKNOWN: { status: 400, meaning: 'Nothing tells which side will read this SDP.' },
   RTPC_COMMAND_UNSUPPORTED: { status: 400, meaning: 'This command cannot be sent for this call.' },
   RTPC_UNAUTHORIZED: { status: 401, meaning: 'The bearer token is missing or wrong.' },
+  RTPC_FOREIGN_ORIGIN: { status: 403, meaning: 'A web page of another origin may not ask.' },
   RTPC_NOT_FOUND: { status: 404, meaning: 'No such path on this host.' },
   RTPC_CALL_UNKNOWN: { status: 404, meaning: 'Neither the cluster nor any node knows this Call-ID.' },
   RTPC_NODE_UNKNOWN: { status: 404, meaning: 'There is no node with this id.' },

@@ -1,4 +1,4 @@
-/** Who may ask: the Host header and the bearer token, looked at before anything else. */
+/** Who may ask: the Host and Origin headers and the bearer token, looked at before anything else. */
 
 import { timingSafeEqual } from 'node:crypto';
 import { Failure } from '../domain/errors.ts';
@@ -34,6 +34,10 @@ export class Guard {
         'this host is not served here; add its name to http.hosts to allow it',
       );
     }
+    const origin = request.headers.get('origin');
+    if (origin !== null && hostOf(origin) !== request.headers.get('host')) {
+      return new Failure('RTPC_FOREIGN_ORIGIN', 'a web page of another origin may not use this API');
+    }
     if (isLocal || this.#tokens.length === 0 || OPEN_PATHS.has(path)) return undefined;
     const token = /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
     if (token !== undefined && this.#knowsToken(token)) return undefined;
@@ -61,6 +65,11 @@ export class Guard {
 
     return isKnown;
   }
+}
+
+/** The host and port of an Origin header; '' for `null` and other things without one. */
+function hostOf(origin: string): string {
+  return /^https?:\/\/([^/]+)$/i.exec(origin)?.[1] ?? '';
 }
 
 function digest(token: string): Buffer {

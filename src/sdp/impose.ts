@@ -1,7 +1,14 @@
 /** The last look at an SDP before it leaves us: every address in it is the wanted one, or there is no SDP. */
 
 import { type Family, isUnspecified, sameAddress } from '../util/ip.ts';
-import { forEachLine, isHeldByAddress, type Outline, outline, parseConnection } from './outline.ts';
+import {
+  connectionOf,
+  forEachLine,
+  isHeldByAddress,
+  type Outline,
+  outline,
+  parseConnection,
+} from './outline.ts';
 
 /** What the reader of an SDP must see. */
 export interface Imposition {
@@ -55,7 +62,8 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
   );
   const holdSession = sessionUsers.length > 0 && sessionUsers.every((index) => isHeld[index]);
 
-  let wrong: WrongAddress | undefined;
+  const bare = got.media.findIndex(({ port }, index) => port !== 0 && connectionOf(got, index) === null);
+  let wrong = bare === -1 ? undefined : new WrongAddress(`m= line ${bare + 1}, which has no c= line`, 'none');
   let section = -1;
   let needsHold = false;
   let out = '';
@@ -87,22 +95,21 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
 
   /** The candidate as the reader may see it, or undefined if it must not. */
   const candidateLine = (line: string): string | undefined => {
-    const parts = line.split(' ');
-    const address = parts[4] ?? '';
     if (want.senderLines?.has(line)) return line;
+    const match = /^(a=candidate:\S+\s+\S+\s+\S+\s+\S+\s+)(\S+)(.*)$/.exec(line);
+    const [, head = '', address = '', tail = ''] = match ?? [];
     const isOurs = sameAddress(address, want.address) || includes(want.readerSide, address);
     // With `force-relay` a candidate that is not the sender's is the relay's, even if its bound address is not in our table.
     const isRelays = want.senderLines !== undefined || includes(want.own, address);
     if (!isOurs && !(want.mayReplace && isRelays)) return undefined;
-    if (want.mayReplace) parts[4] = want.address;
-    const related = parts.indexOf('raddr') + 1;
-    if (related > 0) parts[related] = parts[4] ?? '';
+    const shown = want.mayReplace ? want.address : address;
 
-    return parts.join(' ');
+    return head + shown + tail.replace(/(\sraddr\s+)\S+/gi, (_, before: string) => before + shown);
   };
 
   const flushHold = (): void => {
-    if (needsHold) out += `c=${unspecified}\r\n`;
+    // The last line of an SDP may have no end.
+    if (needsHold) out += `${out.endsWith('\n') ? '' : '\r\n'}c=${unspecified}\r\n`;
     needsHold = false;
   };
 
