@@ -118,7 +118,7 @@ outer phone none to inner ones, so a wrong address would be silence.`,
 
 function hasRtpengine(): boolean {
   const reason =
-    findRtpengine() === null ? ensurePackages(['rtpengine-daemon'], 'for the relays', say) : undefined;
+    findRtpengine() === null ? ensurePackages(['rtpengine-daemon'], 'the relays', say) : undefined;
   if (reason === undefined && findRtpengine() !== null) return true;
   say(`No rtpengine: ${reason ?? 'it is not in the PATH'}.`);
 

@@ -46,6 +46,8 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   try {
     fleet.load();
     for (const call of store.loadLiveCalls()) calls.add(call);
+    // The rows were garbage as soon as they were read; now nobody waits yet.
+    Bun.gc(true);
   } catch (error) {
     fleet.close();
     const problem = store.problemOf(error);

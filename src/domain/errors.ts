@@ -11,6 +11,7 @@ export const ERRORS = {
   RTPC_UNAUTHORIZED: { status: 401, meaning: 'The bearer token is missing or wrong.' },
   RTPC_FOREIGN_ORIGIN: { status: 403, meaning: 'A web page of another origin may not ask.' },
   RTPC_NOT_FOUND: { status: 404, meaning: 'No such path on this host.' },
+  RTPC_METHOD_NOT_ALLOWED: { status: 405, meaning: 'This path changes something and wants POST.' },
   RTPC_CALL_UNKNOWN: { status: 404, meaning: 'Neither the cluster nor any node knows this Call-ID.' },
   RTPC_NODE_UNKNOWN: { status: 404, meaning: 'There is no node with this id.' },
   RTPC_SET_UNKNOWN: { status: 404, meaning: 'There is no set with this id.' },

@@ -30,12 +30,18 @@ export function mediaRoutes(requests: Requests, sides: Sides) {
     // The body is read by us, whatever type it claims: proxies mangle Content-Type (sip-proxies 2.3).
     routes.post(path, handle, { parse: 'none', detail: MEDIA_DOCS[operation] });
     routes.put(path, handle, { parse: 'none', detail: { hide: true } });
+    if (operation !== 'query') routes.get(path, () => failureResponse(useOfGet, false), { detail: { hide: true } });
   }
 
   return routes.get('/v1/media/query', ({ request }) => door.handle('query', request), {
     detail: { hide: true },
   });
 }
+
+const useOfGet = new Failure(
+  'RTPC_METHOD_NOT_ALLOWED',
+  'send this by POST. Kamailio\'s http_client_query sends GET when the body is empty: give it any word as body',
+);
 
 class MediaDoor {
   readonly #requests: Requests;

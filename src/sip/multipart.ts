@@ -13,7 +13,7 @@ const MAX_DEPTH = 4;
 
 /**
  * Finds the SDP. The body itself decides, not its header: proxies cut or mangle Content-Type (reference: sip-proxies 2.3).
- * `v=` is SDP, `--` a multipart (RFC 2046 section 5.1) whose first line is the boundary.
+ * `v=` is SDP, `--` a multipart (RFC 2046 section 5.1): its first line, or the first after a preamble, is the boundary.
  */
 export function findSdp(body: string): SdpPart | undefined {
   return findIn(body, 0, body.length, 0);
@@ -22,22 +22,35 @@ export function findSdp(body: string): SdpPart | undefined {
 function findIn(body: string, from: number, end: number, depth: number): SdpPart | undefined {
   const start = skipBlank(body, from, end);
   if (body.startsWith('v=', start)) return { start, end };
-  if (!body.startsWith('--', start) || depth === MAX_DEPTH) return undefined;
-  const lineEnd = body.indexOf('\n', start);
-  if (lineEnd === -1) return undefined;
-  const delimiter = body.slice(start, lineEnd).trimEnd();
-  let next = start;
-  while (next !== -1 && next < end) {
+  if (depth === MAX_DEPTH) return undefined;
+  let next = body.startsWith('--', start) ? start : body.indexOf('\n--', start) + 1;
+  const lineEnd = body.indexOf('\n', next);
+  if (!body.startsWith('--', next) || lineEnd === -1) return undefined;
+  const delimiter = body.slice(next, lineEnd).trimEnd();
+  while (next < end) {
     const headerStart = body.indexOf('\n', next) + 1;
     if (headerStart === 0 || body.startsWith(`${delimiter}--`, next)) return undefined;
-    next = body.indexOf(`\n${delimiter}`, headerStart - 1);
-    const partEnd = next === -1 ? end : next > headerStart && body[next - 1] === '\r' ? next - 1 : next;
-    if (next !== -1) next += 1;
+    next = nextDelimiter(body, delimiter, headerStart - 1, end);
+    const newline = next - 1;
+    const partEnd =
+      next === end ? end : newline > headerStart && body[newline - 1] === '\r' ? newline - 1 : newline;
     const part = readPart(body, headerStart, partEnd, depth);
     if (part !== undefined) return part;
   }
 
   return undefined;
+}
+
+/** Where the next delimiter line begins, or `end`. A line that only starts like it belongs to another multipart. */
+function nextDelimiter(body: string, delimiter: string, from: number, end: number): number {
+  for (let at = from; ; ) {
+    const newline = body.indexOf(`\n${delimiter}`, at);
+    if (newline === -1 || newline >= end) return end;
+    const rest = newline + 1 + delimiter.length;
+    const lineEnd = body.indexOf('\n', rest);
+    if (/^(--)?[ \t]*\r?$/.test(body.slice(rest, lineEnd === -1 ? undefined : lineEnd))) return newline + 1;
+    at = newline + 1;
+  }
 }
 
 function readPart(body: string, headerStart: number, end: number, depth: number): SdpPart | undefined {
@@ -46,7 +59,7 @@ function readPart(body: string, headerStart: number, end: number, depth: number)
   if (blank === null) return undefined;
   const start = headerStart + blank.index + blank[0].length;
   const headers = body.slice(headerStart, headerStart + blank.index);
-  const type = /^content-type[ \t]*:[ \t]*([^;\r\n]+)/im.exec(headers)?.[1]?.trim().toLowerCase();
+  const type = /^content-type[ \t]*:\s*([^;\r\n]+)/im.exec(headers)?.[1]?.trim().toLowerCase();
   if (type?.startsWith('multipart/')) return findIn(body, start, end, depth + 1);
   if (type !== 'application/sdp') return undefined;
   const length = /^(content-length[ \t]*:[ \t]*)(\d+)/im.exec(headers);

@@ -1,8 +1,10 @@
 /** Calls and their legs as rows. All statements are prepared once; the group commit runs them. */
 
-import { and, desc, eq, lt, max, ne, or, sql } from 'drizzle-orm';
+import type { Database } from 'bun:sqlite';
+import { and, desc, eq, lt, max, or, sql } from 'drizzle-orm';
 import type { BunSQLiteDatabase } from 'drizzle-orm/bun-sqlite';
 import type { Call, CallState, Leg, LegSdp } from '../domain/call.ts';
+import { loadLiveCalls } from './load-calls.ts';
 import { call, leg, legSdp } from './schema.ts';
 
 /** An ended call as the database keeps it, newest first in lists. */
@@ -21,6 +23,7 @@ export interface EndedQuery {
 
 export class CallRows {
   readonly #db: BunSQLiteDatabase;
+  readonly #database: Database;
   /** Row numbers of the calls in memory. */
   readonly #ids = new WeakMap<Call, number>();
   #nextId: number;
@@ -34,8 +37,9 @@ export class CallRows {
   readonly #selectSdp;
   readonly #selectEnded;
 
-  constructor(db: BunSQLiteDatabase) {
+  constructor(db: BunSQLiteDatabase, database: Database) {
     this.#db = db;
+    this.#database = database;
     this.#nextId =
       (db
         .select({ last: max(call.id) })
@@ -187,21 +191,13 @@ export class CallRows {
 
   /** All calls that have not ended. */
   loadLive(): Call[] {
-    const live = new Map<number, Call>();
-    for (const row of this.#db.select().from(call).where(ne(call.state, 'ended')).all()) {
-      const value = toCall(row);
-      live.set(row.id, value);
-      this.#ids.set(value, row.id);
-    }
-    const legs = this.#db
-      .select({ leg })
-      .from(leg)
-      .innerJoin(call, eq(call.id, leg.call))
-      .where(ne(call.state, 'ended'))
-      .all();
-    for (const row of legs) live.get(row.leg.call)?.legs.push(toLeg(row.leg));
+    const calls: Call[] = [];
+    loadLiveCalls(this.#database, (value, id) => {
+      calls.push(value);
+      this.#ids.set(value, id);
+    });
 
-    return [...live.values()];
+    return calls;
   }
 
   /** The last SDP of each leg, by `legKey`. */

@@ -34,6 +34,8 @@ const MAX_WAITING_STRAYS = 10_000;
 interface Unsaved {
   call: Call;
   isNew: boolean;
+  /** Whether an earlier call with this Call-ID has a row that still says it lives. */
+  readonly replaces: boolean;
   readonly legs: Set<Leg>;
   readonly forgotten: Set<Leg>;
   readonly sdp: Map<Leg, LegSdp>;
@@ -95,12 +97,13 @@ export class Store {
   #excess = 0;
   #retry: (() => void) | undefined;
   #trouble: string | undefined;
+  #isClosed = false;
 
   constructor(open: OpenDatabase, clock: Clock) {
     this.#open = open;
     this.#clock = clock;
     this.#db = drizzle(open.database);
-    this.#calls = new CallRows(this.#db);
+    this.#calls = new CallRows(this.#db, open.database);
     this.#events = new EventRows(this.#db);
     this.fleet = new FleetRows(this.#db, open.database);
     this.#begin = open.database.query('BEGIN IMMEDIATE');
@@ -139,7 +142,7 @@ export class Store {
     }
     // A call that began and ended while the disk failed was never in the database and need not get there. So what waits
     // is bounded by the calls that live, and those that lived when the disk failed.
-    if (this.#trouble !== undefined && unsaved.isNew && call.state === 'ended') {
+    if (this.#trouble !== undefined && unsaved.isNew && !unsaved.replaces && call.state === 'ended') {
       this.#waitingSdp -= unsaved.sdp.size;
       this.#unsaved.delete(call.callId);
     }
@@ -228,6 +231,7 @@ export class Store {
   close(): void {
     this.#retry?.();
     this.#commit();
+    this.#isClosed = true;
     this.#open.close();
   }
 
@@ -235,7 +239,8 @@ export class Store {
     let unsaved = this.#unsaved.get(call.callId);
     if (unsaved === undefined || isNew) {
       if (unsaved !== undefined) this.#waitingSdp -= unsaved.sdp.size;
-      unsaved = { call, isNew, legs: new Set(), forgotten: new Set(), sdp: new Map() };
+      const replaces = unsaved !== undefined && (!unsaved.isNew || unsaved.replaces);
+      unsaved = { call, isNew, replaces, legs: new Set(), forgotten: new Set(), sdp: new Map() };
       this.#unsaved.set(call.callId, unsaved);
     }
 
@@ -260,6 +265,7 @@ export class Store {
   }
 
   #commit(): void {
+    if (this.#isClosed) return;
     const turn = this.#turn;
     this.#turn = undefined;
     clearTimeout(this.#ride);

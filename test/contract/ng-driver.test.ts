@@ -111,12 +111,12 @@ describe.skipIf(reason !== undefined)('NgDriver with rtpengine', () => {
     mustBe(await driver.offer({ ...OFFER, callId: 'c2' }, soon()));
   });
 
-  test('tells a lack of ports as a refusal for a new call only', async () => {
+  test('tells a lack of ports as a refusal, of a new call and of one it had', async () => {
     const driver = await start([], '127.0.0.1', { portMin: 36_600, portMax: 36_605 });
     mustBe(await driver.offer(OFFER, soon()));
     expect(await driver.offer({ ...OFFER, callId: 'c2' }, soon())).toMatchObject({ kind: 'refused' });
     const more = { ...OFFER, isNew: false, sdp: sdp('10.0.0.5', 4000, 2) };
-    expect(await driver.offer(more, soon())).toMatchObject({ kind: 'rejected', reason: 'Ran out of ports' });
+    expect(await driver.offer(more, soon())).toMatchObject({ kind: 'refused', reason: 'Ran out of ports' });
   });
 
   test('names logical interfaces in place of the address where it is told to', async () => {

@@ -3,7 +3,7 @@
 import { RelayFailure } from '../../src/relay/driver.ts';
 import { createNgDriver } from '../../src/relay/ng/driver.ts';
 import { systemClock } from '../../src/util/clock.ts';
-import { own } from './processes.ts';
+import { leashed, own } from './processes.ts';
 
 export interface RtpengineOptions {
   /** UDP port of the ng protocol. */
@@ -53,7 +53,7 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
   const { ngAddress = '127.0.0.1' } = options;
   const child = own(
     Bun.spawn(
-      [
+      leashed([
         binary,
         '--config-file=none',
         '--foreground',
@@ -65,7 +65,7 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
         `--port-max=${options.portMax}`,
         '--delete-delay=0',
         ...(options.extra ?? []),
-      ],
+      ]),
       { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
     ),
   );

@@ -1,0 +1,99 @@
+/** docs/kamailio/kamailio.cfg as it stands, run by a real Kamailio between real SIPp endpoints. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { endProcess, leashed, own, poll, temporaryFolder } from '../lab/processes.ts';
+import {
+  type RunningProxy,
+  runCase,
+  runWithoutAppliance,
+  runWithoutNodes,
+  type ScriptValues,
+  SIP_CASES,
+  SipLab,
+} from '../lab/sip-calls.ts';
+import { answersSip } from '../lab/sipp.ts';
+
+const CONFIG = join(import.meta.dir, '..', '..', 'docs', 'kamailio', 'kamailio.cfg');
+const missing = ['kamailio', 'sipp', 'rtpengine'].filter((name) => Bun.which(name) === null);
+const isSkipped = missing.length > 0 && Bun.env.RTPC_REQUIRE_ALL !== '1';
+if (isSkipped) console.warn(`SKIP test/e2e/kamailio: not installed: ${missing.join(', ')}`);
+
+async function startKamailio(values: ScriptValues): Promise<RunningProxy> {
+  const { listen, insideNet, insideHop, outsideHop, url, token } = values;
+  const defines = {
+    SIP_LISTEN: `udp:${listen.address}:${listen.port}`,
+    INSIDE_NET: insideNet,
+    INSIDE_HOP: insideHop,
+    OUTSIDE_HOP: outsideHop,
+    RTPC_URL: url,
+    RTPC_TOKEN: token,
+  };
+  const folder = temporaryFolder();
+  // In the foreground and without an own session, so that the main process answers for its children.
+  const child = own(
+    Bun.spawn(
+      leashed(
+        [
+          'kamailio',
+          ...['-DD', '-E', '-f', CONFIG, '-Y', folder, '-w', folder, '-m', '32', '-M', '8'],
+          ...Object.entries(defines).flatMap(([name, value]) => ['-A', `${name}=${value}`]),
+        ],
+        'SIGTERM',
+      ),
+      { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+    ),
+    'SIGTERM',
+  );
+  let log = '';
+  const collect = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+    for await (const chunk of stream) log = (log + Buffer.from(chunk).toString('latin1')).slice(-200_000);
+  };
+  collect(child.stdout).catch(() => undefined);
+  collect(child.stderr).catch(() => undefined);
+  let isEnded = false;
+  child.exited.then(() => {
+    isEnded = true;
+  });
+  await poll(
+    async () => {
+      if (isEnded) throw new Error(`Kamailio ended:\n${log}`);
+
+      return (await answersSip(listen.address, listen.port)) ? true : undefined;
+    },
+    () => `Kamailio does not answer:\n${log}`,
+    15_000,
+  );
+
+  return {
+    log: () => log,
+    async stop() {
+      await endProcess(child);
+    },
+  };
+}
+
+describe.skipIf(isSkipped)('Kamailio with docs/kamailio/kamailio.cfg', () => {
+  let lab: SipLab;
+  beforeAll(async () => {
+    lab = await SipLab.start(startKamailio);
+  }, 60_000);
+  afterAll(() => lab?.stop());
+
+  for (const way of ['out', 'in'] as const) {
+    for (const sipCase of SIP_CASES) {
+      test(`${way}: ${sipCase.name}`, () => runCase(lab, way, sipCase), 30_000);
+    }
+  }
+  test('no node: 503', () => runWithoutNodes(lab), 30_000);
+  test('no appliance: 503', () => runWithoutAppliance(lab), 30_000);
+});
+
+test('docs/kamailio.md shows what docs/kamailio/kamailio.cfg says', () => {
+  const config = readFileSync(CONFIG, 'utf8');
+  const page = readFileSync(join(import.meta.dir, '..', '..', 'docs', 'kamailio.md'), 'utf8');
+  const shown = [...page.matchAll(/^```kamailio\n(.+?)^```$/gms)].map(([, text = '']) => text);
+  expect(shown.length).toBeGreaterThan(0);
+  for (const text of shown) expect(config).toContain(text);
+});

@@ -1,0 +1,188 @@
+/** All parts between the doors and the relays, wired as the appliance wires them, with fakes around. */
+
+import { CallTable } from '../../src/calls/call-table.ts';
+import { Directions, type SideSettings } from '../../src/calls/directions.ts';
+import type { Relayed } from '../../src/calls/facts.ts';
+import { Ledger } from '../../src/calls/ledger.ts';
+import { Media, type NodeReply } from '../../src/calls/media.ts';
+import { Replays } from '../../src/calls/replays.ts';
+import { NOTHING, Requests } from '../../src/calls/requests.ts';
+import { Search } from '../../src/calls/search.ts';
+import { Strays } from '../../src/calls/strays.ts';
+import { Failure } from '../../src/domain/errors.ts';
+import type { Node } from '../../src/domain/node.ts';
+import type { Sides } from '../../src/domain/side.ts';
+import { Fleet } from '../../src/fleet/fleet.ts';
+import { Roster } from '../../src/fleet/roster.ts';
+import type { Candidate, Policy } from '../../src/placement/policy.ts';
+import type { SipFacts } from '../../src/sip/facts.ts';
+import { FakeClock } from './clock.ts';
+import { type Asked, FakeDriver } from './driver.ts';
+import { flush, openStore } from './store.ts';
+
+export const SIDES: Sides = {
+  names: ['inner', 'outer', 'mpls'],
+  aliases: new Map([
+    ['priv', 'inner'],
+    ['pub', 'outer'],
+  ]),
+};
+
+export const BUDGET_MS = 900;
+export const FIRST_TRY_MS = 300;
+
+/** Node `id` has 10.0.0.(id+1) inside and 198.51.100.(id+1) outside. */
+export function makeNode(id: number, changes: Partial<Node> = {}): Node {
+  return {
+    id,
+    kind: 'rtpengine',
+    socket: `udp:127.0.0.1:${7890 + id}`,
+    setId: 0,
+    weight: 100,
+    imposeMode: 'media-address',
+    mediaAddresses: [
+      { side: 'inner', family: 'IP4', address: innerOf(id), interface: null },
+      { side: 'outer', family: 'IP4', address: outerOf(id), interface: null },
+    ],
+    ...changes,
+  };
+}
+
+export function innerOf(id: number): string {
+  return `10.0.0.${id + 1}`;
+}
+
+export function outerOf(id: number): string {
+  return `198.51.100.${id + 1}`;
+}
+
+/** The node with the lowest id is the best: tests can tell who is first. */
+export const byId: Policy = <C extends Candidate>(_callId: string, candidates: readonly C[]): C[] =>
+  [...candidates].sort((a, b) => a.id - b.id);
+
+export interface ClusterOptions {
+  readonly nodes?: readonly Node[];
+  readonly maxCalls?: number;
+  readonly networks?: SideSettings['networks'];
+  readonly policy?: Policy;
+}
+
+export function makeCluster(options: ClusterOptions = {}) {
+  const clock = new FakeClock();
+  const trace: Asked[] = [];
+  const drivers = new Map<number, FakeDriver>();
+  const { store, open } = openStore(clock);
+  const fleet = new Fleet(
+    store.fleet,
+    (node) => {
+      const driver = new FakeDriver(node.id, clock, trace);
+      drivers.set(node.id, driver);
+
+      return driver;
+    },
+    clock,
+  );
+  const failure = fleet.put(options.nodes ?? [makeNode(0), makeNode(1)]);
+  if (failure !== undefined) throw new Error(failure.message);
+  const calls = new CallTable(options.maxCalls ?? 1000);
+  const strays = new Strays(fleet, store, clock);
+  const ledger = new Ledger(calls, store, fleet, clock);
+  const directions = new Directions(fleet, { sides: SIDES, networks: options.networks ?? [] });
+  const search = new Search(fleet, clock);
+  const replays = new Replays(clock);
+  const media = new Media(
+    { fleet, ledger, directions, strays, search, policy: options.policy ?? byId, clock },
+    { budgetMs: BUDGET_MS, firstTryMs: FIRST_TRY_MS },
+  );
+  const requests = new Requests(media, ledger, replays, clock);
+  const roster = new Roster(fleet, store, SIDES, (nodeId) => calls.countOn(nodeId));
+
+  return {
+    clock,
+    trace,
+    store,
+    open,
+    fleet,
+    calls,
+    strays,
+    ledger,
+    directions,
+    search,
+    replays,
+    media,
+    requests,
+    roster,
+    /** The fake relay of a node. */
+    relay(id: number): FakeDriver {
+      const driver = drivers.get(id);
+      if (driver === undefined) throw new Error(`there is no node ${id}`);
+
+      return driver;
+    },
+    /** What was asked so far, as `node operation`. */
+    asked(): string[] {
+      return trace.map(({ node, operation }) => `${node} ${operation}`);
+    },
+    /** Kinds of the events recorded, oldest first. */
+    async events(): Promise<string[]> {
+      await clock.advance(0);
+      await flush(store);
+
+      return store
+        .listEvents(1000, null)
+        .map(({ kind }) => kind)
+        .reverse();
+    },
+  };
+}
+
+export type Cluster = ReturnType<typeof makeCluster>;
+
+/** A SIP message through the `auto` door. Direction `out` unless told; no SDP unless told. */
+export function sip(
+  facts: Partial<SipFacts> & Pick<SipFacts, 'method'>,
+  sdp = '',
+  more: Partial<Parameters<Requests['auto']>[0]> = {},
+): Parameters<Requests['auto']>[0] {
+  return {
+    sip: { callId: 'c1', fromTag: 'A', cseq: '1', hasSdp: sdp !== '', ...facts },
+    sdp,
+    direction: { from: 'inner', to: 'outer' },
+    extra: {},
+    ...more,
+  };
+}
+
+/** An SDP as a phone writes it. */
+export function phoneSdp(address: string, family = 'IP4', port = 41_000): string {
+  return [
+    'v=0',
+    `o=phone 1 1 IN ${family} ${address}`,
+    's=call',
+    `c=IN ${family} ${address}`,
+    't=0 0',
+    `m=audio ${port} RTP/AVP 8 0`,
+    'a=rtpmap:8 PCMA/8000',
+    '',
+  ].join('\r\n');
+}
+
+type Answer = Relayed | NodeReply | { reply: unknown } | typeof NOTHING | Failure | undefined;
+
+/** The relayed SDP; fails the test if there is none. */
+export function relayed(answer: Answer): Relayed {
+  if (answer instanceof Failure) throw new Error(`${answer.code} ${answer.message}`);
+  if (typeof answer === 'object' && 'sdp' in answer) return answer;
+  throw new Error(`no SDP came back: ${String(answer)}`);
+}
+
+/** The address in the `c=` line of what came back. */
+export function shown(answer: Answer): string {
+  return /^c=IN IP[46] (\S+)/m.exec(relayed(answer).sdp)?.[1] ?? 'none';
+}
+
+/** The failure; fails the test if there is none. */
+export function failed(answer: Answer): Failure {
+  if (answer instanceof Failure) return answer;
+  throw new Error(`this did not fail: ${answer === NOTHING ? 'nothing to do' : JSON.stringify(answer)}`);
+}

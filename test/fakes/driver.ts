@@ -1,0 +1,159 @@
+/** A relay that does what a test tells it, and notes what it was asked. */
+
+import {
+  type DeleteRequest,
+  type DeleteResult,
+  type MediaRequest,
+  type NgDict,
+  type RelayDriver,
+  RelayFailure,
+  type RelayFailureKind,
+} from '../../src/relay/driver.ts';
+import type { FakeClock } from './clock.ts';
+
+export type Operation = 'offer' | 'answer' | 'delete' | 'query' | 'command';
+
+/** What a node was asked, in the order in which it was asked. */
+export interface Asked {
+  readonly node: number;
+  readonly operation: Operation;
+  readonly callId: string;
+}
+
+/**
+ * What the relay does: an SDP it returns, a failure, `never` (silent until the deadline), or something that ends when the
+ * test says so.
+ */
+export type Scripted = string | RelayFailure | NgDict | 'never' | Promise<string | RelayFailure | NgDict>;
+
+/** A failure with a relay's typical words. */
+export function fails(kind: RelayFailureKind): RelayFailure {
+  return new RelayFailure(kind, `the relay says ${kind}`);
+}
+
+/** The SDP a relay makes that does what it is told. */
+export function anchored(address: string, family = 'IP4', port = 30_000): string {
+  return [
+    'v=0',
+    `o=- 7 7 IN ${family} ${address}`,
+    's=-',
+    `c=IN ${family} ${address}`,
+    't=0 0',
+    `m=audio ${port} RTP/AVP 8`,
+    'a=sendrecv',
+    '',
+  ].join('\r\n');
+}
+
+export class FakeDriver implements RelayDriver {
+  readonly offers: MediaRequest[] = [];
+  readonly answers: MediaRequest[] = [];
+  readonly deletes: DeleteRequest[] = [];
+  readonly queries: { callId: string; fromTag: string | undefined }[] = [];
+  readonly commands: NgDict[] = [];
+  /** Deadlines of all requests, in order. */
+  readonly deadlines: number[] = [];
+  /** Calls this relay has: entered by offers, gone after deletes. */
+  readonly calls = new Set<string>();
+  isClosed = false;
+  readonly #id: number;
+  readonly #clock: FakeClock;
+  readonly #trace: Asked[];
+  readonly #script = new Map<Operation, Scripted[]>();
+  readonly #always = new Map<Operation, Scripted>();
+
+  /** @param trace gets what all nodes are asked, in order */
+  constructor(id: number, clock: FakeClock, trace: Asked[]) {
+    this.#id = id;
+    this.#clock = clock;
+    this.#trace = trace;
+  }
+
+  /** Scripts the next requests of a kind; later ones are done as a good relay does them. */
+  next(operation: Operation, ...replies: Scripted[]): this {
+    this.#script.set(operation, [...(this.#script.get(operation) ?? []), ...replies]);
+
+    return this;
+  }
+
+  /** Scripts all requests of a kind which `next` says nothing of; undefined makes it a good relay again. */
+  always(operation: Operation, reply: Scripted | undefined): this {
+    if (reply === undefined) this.#always.delete(operation);
+    else this.#always.set(operation, reply);
+
+    return this;
+  }
+
+  async offer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+    this.offers.push(request);
+    const reply = await this.#do('offer', request.callId, deadline, () =>
+      anchored(request.address, request.family),
+    );
+    if (typeof reply === 'string') this.calls.add(request.callId);
+
+    return asText(reply);
+  }
+
+  async answer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+    this.answers.push(request);
+
+    return asText(
+      await this.#do('answer', request.callId, deadline, () => anchored(request.address, request.family)),
+    );
+  }
+
+  async delete(call: DeleteRequest, deadline: number): Promise<DeleteResult | RelayFailure> {
+    this.deletes.push(call);
+    const reply = await this.#do('delete', call.callId, deadline, () => ({ result: 'ok' }));
+    if (reply instanceof RelayFailure) return reply;
+    const found = this.calls.delete(call.callId);
+
+    return { found, reply: asDict(reply) };
+  }
+
+  async query(callId: string, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
+    this.queries.push({ callId, fromTag });
+    const reply = await this.#do('query', callId, deadline, () =>
+      this.calls.has(callId) ? { result: 'ok', node: String(this.#id) } : fails('unknown-call'),
+    );
+
+    return reply instanceof RelayFailure ? reply : asDict(reply);
+  }
+
+  async command(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
+    this.commands.push(message);
+    const reply = await this.#do('command', String(message['call-id']), deadline, () => ({ result: 'ok' }));
+
+    return reply instanceof RelayFailure ? reply : asDict(reply);
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  async #do(
+    operation: Operation,
+    callId: string,
+    deadline: number,
+    asGoodRelay: () => string | RelayFailure | NgDict,
+  ): Promise<string | RelayFailure | NgDict> {
+    this.#trace.push({ node: this.#id, operation, callId });
+    this.deadlines.push(deadline);
+    const scripted = this.#script.get(operation)?.shift() ?? this.#always.get(operation);
+    if (scripted === undefined) return asGoodRelay();
+    if (scripted !== 'never') return scripted;
+    await this.#clock.until(deadline);
+
+    return fails('silent');
+  }
+}
+
+function asText(reply: string | RelayFailure | NgDict): string | RelayFailure {
+  if (typeof reply === 'string' || reply instanceof RelayFailure) return reply;
+  throw new Error('the script gives a dictionary where the relay returns an SDP');
+}
+
+function asDict(reply: string | NgDict): NgDict {
+  if (typeof reply !== 'string') return reply;
+  throw new Error('the script gives a text where the relay returns a dictionary');
+}

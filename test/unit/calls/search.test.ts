@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'bun:test';
+import { makeCluster, makeNode } from '../../fakes/cluster.ts';
+import { fails } from '../../fakes/driver.ts';
+
+describe('looking for a call on the nodes', () => {
+  test('all nodes are asked at once, and the one that has the call is found', async () => {
+    const cluster = makeCluster({ nodes: [makeNode(0), makeNode(1), makeNode(2)] });
+    cluster.relay(1).calls.add('c1');
+    const found = await cluster.search.find('c1');
+    expect(found?.id).toBe(1);
+    expect(cluster.asked()).toEqual(['0 query', '1 query', '2 query']);
+    expect(cluster.search.counters).toEqual({ searches: 1, found: 1, overRate: 0 });
+  });
+
+  test('a silent node does not hold up the answer of another', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('query', 'never');
+    cluster.relay(1).calls.add('c1');
+    expect((await cluster.search.find('c1'))?.id).toBe(1);
+  });
+
+  test('a call nobody has is unknown after 250 ms at the latest', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('query', 'never');
+    let found: unknown = 'still searching';
+    const search = cluster.search.find('c1').then((member) => {
+      found = member;
+    });
+    await cluster.clock.advance(249);
+    expect(found).toBe('still searching');
+    await cluster.clock.advance(1);
+    await search;
+    expect(found).toBeUndefined();
+    expect(cluster.relay(0).deadlines).toEqual([cluster.clock.now]);
+  });
+
+  test('with a set only its nodes are asked; removed nodes are not', async () => {
+    const cluster = makeCluster({ nodes: [makeNode(0), makeNode(1, { setId: 5 }), makeNode(2)] });
+    await cluster.search.find('c1', 5);
+    expect(cluster.asked()).toEqual(['1 query']);
+    cluster.fleet.remove(2, true);
+    cluster.trace.length = 0;
+    await cluster.search.find('c1');
+    expect(cluster.asked()).toEqual(['0 query', '1 query']);
+  });
+
+  test('a set without nodes finds nothing', async () => {
+    expect(await makeCluster().search.find('c1', 99)).toBeUndefined();
+  });
+
+  test('a call is deleted wherever it is; only a node that had it answers', async () => {
+    const cluster = makeCluster();
+    cluster.relay(1).calls.add('c1');
+    cluster.relay(0).next('delete', { result: 'ok', warning: 'Call-ID not found' });
+    cluster.relay(1).next('delete', { result: 'ok', total: 1 });
+    expect(await cluster.search.deleteEverywhere('c1')).toEqual({ result: 'ok', total: 1 });
+    expect(await cluster.search.deleteEverywhere('c1')).toBeUndefined();
+  });
+
+  test('a node that fails counts as not having the call', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('query', fails('unreachable'));
+    cluster.relay(1).next('query', fails('garbled'));
+    expect(await cluster.search.find('c1')).toBeUndefined();
+  });
+
+  test('100 searches may come at once; beyond, nodes are not asked, and 50 a second come back', async () => {
+    const cluster = makeCluster({ nodes: [makeNode(0)] });
+    for (let i = 0; i < 120; i++) await cluster.search.find(`c${i}`);
+    expect(cluster.trace.length).toBe(100);
+    expect(cluster.search.counters.overRate).toBe(20);
+    await cluster.clock.advance(1000);
+    for (let i = 0; i < 60; i++) await cluster.search.deleteEverywhere(`d${i}`);
+    expect(cluster.trace.length).toBe(150);
+  });
+});

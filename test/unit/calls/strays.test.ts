@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'bun:test';
+import { Strays } from '../../../src/calls/strays.ts';
+import { makeCluster } from '../../fakes/cluster.ts';
+import { fails } from '../../fakes/driver.ts';
+import { flush } from '../../fakes/store.ts';
+
+describe('calls that may be left on a node', () => {
+  test('the node is told to delete at once', () => {
+    const cluster = makeCluster();
+    cluster.strays.add(0, 'c1');
+    expect(cluster.asked()).toEqual(['0 delete']);
+    expect(cluster.relay(0).deletes).toEqual([{ callId: 'c1' }]);
+  });
+
+  test('a delete that found the call settles it', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).calls.add('c1');
+    cluster.strays.add(0, 'c1');
+    await cluster.clock.advance(60_000);
+    expect(cluster.asked()).toEqual(['0 delete']);
+    expect(cluster.strays.size).toBe(0);
+    expect(cluster.strays.counters.settled).toBe(1);
+  });
+
+  test('"unknown call" is not believed before 2 s, because the offer itself may have been delayed', async () => {
+    const cluster = makeCluster();
+    cluster.strays.add(0, 'c1');
+    await cluster.clock.advance(1500);
+    expect(cluster.strays.size).toBe(1);
+    cluster.relay(0).calls.add('c1');
+    await cluster.clock.advance(1000);
+    expect(cluster.relay(0).calls.size).toBe(0);
+    expect(cluster.strays.size).toBe(0);
+    expect(cluster.asked()).toEqual(['0 delete', '0 delete']);
+  });
+
+  test('a silent node is told again, with pauses that double up to 30 s', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('unreachable'));
+    cluster.strays.add(0, 'c1');
+    const start = cluster.clock.now;
+    const times: number[] = [];
+    for (let passed = 0; passed < 130_000; passed += 250) {
+      const before = cluster.trace.length;
+      await cluster.clock.advance(250);
+      if (cluster.trace.length > before) times.push(cluster.clock.now - start);
+    }
+    const pauses = times.map((time, index) => time - (times[index - 1] ?? 0));
+    expect(pauses).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+    cluster.relay(0).always('delete', undefined);
+    await cluster.clock.advance(30_250);
+    expect(cluster.strays.size).toBe(0);
+  });
+
+  test('nothing is tried after an hour: the relay has ended the call by itself', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('unreachable'));
+    cluster.strays.add(0, 'c1');
+    await cluster.clock.advance(3_599_000);
+    expect(cluster.strays.size).toBe(1);
+    await cluster.clock.advance(2000);
+    expect(cluster.strays.size).toBe(0);
+    expect(cluster.strays.counters.dropped).toBe(1);
+  });
+
+  test('a stray of a node that is gone is forgotten', async () => {
+    const cluster = makeCluster();
+    cluster.strays.add(7, 'c1');
+    await cluster.clock.advance(0);
+    expect(cluster.strays.size).toBe(0);
+    expect(cluster.asked()).toEqual([]);
+  });
+
+  test('claim waits for a delete under way, and no delete follows it', async () => {
+    const cluster = makeCluster();
+    const reply = Promise.withResolvers<ReturnType<typeof fails>>();
+    cluster.relay(0).next('delete', reply.promise);
+    cluster.strays.add(0, 'c1');
+    let claimed: boolean | undefined;
+    const claim = cluster.strays.claim(0, 'c1', cluster.clock.now + 300).then((safe) => {
+      claimed = safe;
+    });
+    await cluster.clock.advance(100);
+    expect(claimed).toBeUndefined();
+    reply.resolve(fails('silent'));
+    await claim;
+    expect(claimed).toBe(true);
+    await cluster.clock.advance(60_000);
+    expect(cluster.asked()).toEqual(['0 delete']);
+    expect(cluster.strays.size).toBe(0);
+  });
+
+  test('claim says no when the delete took until the deadline', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('delete', 'never');
+    cluster.strays.add(0, 'c1');
+    const claim = cluster.strays.claim(0, 'c1', cluster.clock.now + 300);
+    await cluster.clock.advance(600);
+    expect(await claim).toBe(false);
+  });
+
+  test('claim of another node or another call does not wait', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('delete', 'never');
+    cluster.strays.add(0, 'c1');
+    const deadline = cluster.clock.now + 300;
+    expect(await cluster.strays.claim(1, 'c1', deadline)).toBe(true);
+    expect(await cluster.strays.claim(0, 'c2', deadline)).toBe(true);
+  });
+
+  test('at most 8 deletes are under way to one node from the queue; the rest follows', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('unreachable'));
+    for (let i = 0; i < 20; i++) cluster.strays.add(0, `c${i}`);
+    await cluster.clock.advance(0);
+    const before = cluster.trace.length;
+    const gates = Array.from({ length: 20 }, () => Promise.withResolvers<{ result: string }>());
+    cluster.relay(0).next('delete', ...gates.map(({ promise }) => promise));
+    await cluster.clock.advance(750);
+    expect(cluster.trace.length - before).toBe(8);
+    for (const { resolve } of gates) resolve({ result: 'ok' });
+    cluster.relay(0).always('delete', undefined);
+    await cluster.clock.advance(10_000);
+    expect(cluster.strays.size).toBe(0);
+  });
+
+  test('beyond 10,000 strays the oldest is dropped and counted', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('unreachable'));
+    for (let i = 0; i <= 10_000; i++) cluster.strays.add(0, `c${i}`);
+    expect(cluster.strays.size).toBe(10_000);
+    expect(cluster.strays.counters.dropped).toBe(1);
+    cluster.strays.stop();
+  });
+
+  test('an unsettled stray survives a restart; a settled one does not come back', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('delete', fails('silent'));
+    cluster.relay(1).next('delete', fails('silent'));
+    cluster.strays.add(0, 'c1');
+    cluster.strays.add(1, 'c1');
+    await cluster.clock.advance(100);
+    cluster.relay(1).calls.add('c1');
+    cluster.relay(0).always('delete', fails('silent'));
+    await cluster.clock.advance(1000);
+    cluster.strays.stop();
+    await flush(cluster.store);
+    expect(cluster.store.loadStrays().map(({ nodeId, callId }) => [nodeId, callId])).toEqual([[0, 'c1']]);
+
+    cluster.relay(0).always('delete', undefined).calls.add('c1');
+    const again = new Strays(cluster.fleet, cluster.store, cluster.clock);
+    expect(again.size).toBe(1);
+    await cluster.clock.advance(500);
+    expect(again.size).toBe(0);
+    expect(cluster.relay(0).calls.size).toBe(0);
+    await flush(cluster.store);
+    expect(cluster.store.loadStrays()).toEqual([]);
+  });
+});
