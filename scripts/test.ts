@@ -25,7 +25,12 @@ function say(text: string): void {
 }
 
 function spawn(command: string, args: readonly string[]): number {
-  return Bun.spawnSync([command, ...args], { cwd: root, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' }).exitCode;
+  return Bun.spawnSync([command, ...args], {
+    cwd: root,
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'inherit',
+  }).exitCode;
 }
 
 /** A step that passes or fails as a whole. */
@@ -81,7 +86,8 @@ if (unknown !== undefined) {
 }
 const parts = wanted.length === 0 ? Object.keys(PARTS) : wanted;
 if (parts.includes('contract')) await ensure(['rtpengine-daemon'], 'a real relay');
-if (parts.includes('e2e')) await ensure(['kamailio', 'kamailio-utils-modules', 'sip-tester'], 'real SIP calls');
+if (parts.includes('e2e'))
+  await ensure(['kamailio', 'kamailio-utils-modules', 'sip-tester'], 'real SIP calls');
 for (const part of parts) PARTS[part]?.();
 rmSync(scratch, { recursive: true, force: true });
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
@@ -89,5 +95,6 @@ process.exit(total.failed === 0 ? 0 : 1);
 
 async function ensure(packages: readonly string[], why: string): Promise<void> {
   const reason = await ensurePackages(packages, why);
-  if (reason !== undefined) say(`${packages.join(', ')} cannot be installed: ${reason}. Tests that need them are skipped`);
+  if (reason !== undefined)
+    say(`${packages.join(', ')} cannot be installed: ${reason}. Tests that need them are skipped`);
 }

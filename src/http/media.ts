@@ -30,7 +30,8 @@ export function mediaRoutes(requests: Requests, sides: Sides) {
     // The body is read by us, whatever type it claims: proxies mangle Content-Type (sip-proxies 2.3).
     routes.post(path, handle, { parse: 'none', detail: MEDIA_DOCS[operation] });
     routes.put(path, handle, { parse: 'none', detail: { hide: true } });
-    if (operation !== 'query') routes.get(path, () => failureResponse(useOfGet, false), { detail: { hide: true } });
+    if (operation !== 'query')
+      routes.get(path, () => failureResponse(useOfGet, false), { detail: { hide: true } });
   }
 
   return routes.get('/v1/media/query', ({ request }) => door.handle('query', request), {
@@ -40,7 +41,7 @@ export function mediaRoutes(requests: Requests, sides: Sides) {
 
 const useOfGet = new Failure(
   'RTPC_METHOD_NOT_ALLOWED',
-  'send this by POST. Kamailio\'s http_client_query sends GET when the body is empty: give it any word as body',
+  "send this by POST. Kamailio's http_client_query sends GET when the body is empty: give it any word as body",
 );
 
 class MediaDoor {

@@ -23,7 +23,17 @@ function run(...args: string[]) {
 /** Starts `serve` and waits until it says where it listens. */
 async function serve(...flags: string[]) {
   const child = Bun.spawn(
-    [binary, 'serve', '--database-path', join(home, 'test.db'), '--http-listen', '127.0.0.1:0', '--log-format', 'json', ...flags],
+    [
+      binary,
+      'serve',
+      '--database-path',
+      join(home, 'test.db'),
+      '--http-listen',
+      '127.0.0.1:0',
+      '--log-format',
+      'json',
+      ...flags,
+    ],
     { cwd: home, env: {}, stdout: 'pipe', stderr: 'inherit' },
   );
   let output = '';
@@ -36,7 +46,8 @@ async function serve(...flags: string[]) {
   }
   const line = output.split('\n').find((each) => each.includes('appliance.started')) ?? '';
   const rest = (async () => {
-    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) output += decoder.decode(chunk.value);
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read())
+      output += decoder.decode(chunk.value);
 
     return output;
   })();
@@ -46,13 +57,16 @@ async function serve(...flags: string[]) {
 
 describe('the binary', () => {
   test('tells its version, the commit and the runtime', () => {
-    expect(run('--version').stdout).toMatch(/^rtp-cluster \d+\.\d+\.\d+ \(commit [0-9a-f]{8}, bun \d+\.\d+\.\d+\)\n$/);
+    expect(run('--version').stdout).toMatch(
+      /^rtp-cluster \d+\.\d+\.\d+ \(commit [0-9a-f]{8}, bun \d+\.\d+\.\d+\)\n$/,
+    );
   });
 
   test('lists its commands with --help and exits 0', () => {
     const { exitCode, stdout } = run('--help');
     expect(exitCode).toBe(0);
-    for (const command of ['serve', 'check', 'node', 'set', 'call', 'import', 'fake-relay']) expect(stdout).toContain(command);
+    for (const command of ['serve', 'check', 'node', 'set', 'call', 'import', 'fake-relay'])
+      expect(stdout).toContain(command);
   });
 
   test('checks settings without starting', () => {
@@ -75,7 +89,11 @@ describe('the binary', () => {
 
   test('tells no internals in the answer to a defective request', async () => {
     const { child, url } = await serve();
-    const answer = await fetch(`${url}/v1/nodes`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"socket":5}' });
+    const answer = await fetch(`${url}/v1/nodes`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{"socket":5}',
+    });
     expect(answer.status).toBe(400);
     const text = await answer.text();
     expect(JSON.parse(text).code).toBe('RTPC_BAD_PARAMETER');
@@ -87,7 +105,10 @@ describe('the binary', () => {
   test('runs neither .env nor bunfig.toml of the working directory', async () => {
     writeFileSync(join(home, '.env'), 'RTP_CLUSTER_HTTP_LISTEN=nonsense\n');
     writeFileSync(join(home, 'bunfig.toml'), 'preload = ["./evil.ts"]\n');
-    writeFileSync(join(home, 'evil.ts'), `require('node:fs').writeFileSync(${JSON.stringify(join(home, 'evil'))}, '');\n`);
+    writeFileSync(
+      join(home, 'evil.ts'),
+      `require('node:fs').writeFileSync(${JSON.stringify(join(home, 'evil'))}, '');\n`,
+    );
     const { exitCode } = run('check');
     expect(exitCode).toBe(0);
     expect(existsSync(join(home, 'evil'))).toBe(false);
@@ -96,10 +117,22 @@ describe('the binary', () => {
   test('refuses a second copy on the same port and on the same database', async () => {
     const { child, url } = await serve();
     const port = new URL(url).port;
-    const samePort = run('serve', '--database-path', join(home, 'other.db'), '--http-listen', `127.0.0.1:${port}`);
+    const samePort = run(
+      'serve',
+      '--database-path',
+      join(home, 'other.db'),
+      '--http-listen',
+      `127.0.0.1:${port}`,
+    );
     expect(samePort.exitCode).toBe(1);
     expect(samePort.stderr).toContain('cannot listen');
-    const sameDatabase = run('serve', '--database-path', join(home, 'test.db'), '--http-listen', '127.0.0.1:0');
+    const sameDatabase = run(
+      'serve',
+      '--database-path',
+      join(home, 'test.db'),
+      '--http-listen',
+      '127.0.0.1:0',
+    );
     expect(sameDatabase.exitCode).toBe(1);
     expect(sameDatabase.stderr).toContain('another rtp-cluster');
     child.kill('SIGTERM');

@@ -104,11 +104,3 @@ describe.skipIf(reason !== '')('OpenSIPS with docs/opensips/opensips.cfg', () =>
   test('no node: 503', () => runWithoutNodes(lab), 30_000);
   test('no appliance: 503', () => runWithoutAppliance(lab), 30_000);
 });
-
-test('docs/opensips.md shows what docs/opensips/opensips.cfg says', () => {
-  const config = readFileSync(CONFIG, 'utf8');
-  const page = readFileSync(join(import.meta.dir, '..', '..', 'docs', 'opensips.md'), 'utf8');
-  const shown = [...page.matchAll(/^```opensips\n(.+?)^```$/gms)].map(([, text = '']) => text);
-  expect(shown.length).toBeGreaterThan(0);
-  for (const text of shown) expect(config).toContain(text);
-});

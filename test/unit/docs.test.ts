@@ -1,0 +1,61 @@
+/** What the documents show is what there is. */
+
+import { describe, expect, test } from 'bun:test';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const root = join(import.meta.dir, '..', '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** The fenced blocks of a page in one language. */
+function blocks(page: string, language: string): string[] {
+  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.+?)^\`\`\`$`, 'gms'))].map(
+    ([, text = '']) => text,
+  );
+}
+
+const PAGES = ['*.md', 'docs/**/*.md'].flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(root)]).sort();
+
+describe('scripts in the documents', () => {
+  const SHOWN = [
+    ['README.md', 'opensips'],
+    ['README.md', 'kamailio'],
+    ['README.zh-CN.md', 'opensips'],
+    ['README.zh-CN.md', 'kamailio'],
+    ['docs/opensips.md', 'opensips'],
+    ['docs/kamailio.md', 'kamailio'],
+  ] as const;
+
+  test.each(SHOWN)('%s shows parts of the %s script that the tests run', (page, proxy) => {
+    const script = read(`docs/${proxy}/${proxy}.cfg`);
+    const shown = blocks(read(page), proxy);
+    expect(shown.length).toBeGreaterThan(0);
+    for (const text of shown) expect(script).toContain(text);
+  });
+});
+
+test('README.zh-CN.md has the same headings, code and links as README.md', () => {
+  const [english, chinese] = [read('README.md'), read('README.zh-CN.md')];
+  const links = (page: string): string[] =>
+    [...page.matchAll(/\]\(([^)]+)\)/g)].map(([, to = '']) => to).sort();
+  const commands = (page: string): string[] =>
+    blocks(page, 'sh').map((block) => block.replace(/ *#.*$/gm, ''));
+  expect(chinese.match(/^## /gm)?.length).toBe(english.match(/^## /gm)?.length);
+  expect(commands(chinese)).toEqual(commands(english));
+  expect(links(chinese).filter((to) => to !== 'README.md')).toEqual(
+    links(english).filter((to) => to !== 'README.zh-CN.md'),
+  );
+});
+
+test.each(PAGES)('links of %s lead to files that exist', (page) => {
+  for (const [, to = ''] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)) {
+    expect(`${to}: ${existsSync(join(root, dirname(page), to))}`).toBe(`${to}: true`);
+  }
+});
+
+test('every npm script that README or CONTRIBUTING names exists', () => {
+  const scripts = JSON.parse(read('package.json')).scripts;
+  const named = [...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/npm run ([a-z-]+)/g)];
+  expect(named.length).toBeGreaterThan(3);
+  for (const [, name = ''] of named) expect(scripts).toHaveProperty(name);
+});
