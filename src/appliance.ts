@@ -77,6 +77,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     calls,
     store,
     sides: settings.sides,
+    maxBodyBytes: settings.http.maxBodyBytes,
     guard,
     readiness,
     local,

@@ -56,7 +56,8 @@ export const TABLE = {
       unit: 'bytes',
       min: 1024,
       max: 1_048_576,
-      reason: 'Largest body of a request. A relay takes no message above 64 KiB, so more helps imports only.',
+      reason:
+        'Largest body of a media request. A relay takes no message above 64 KiB. Other requests may have 1 MiB.',
     }),
     tokenFile: text({
       key: 'http.token_file',

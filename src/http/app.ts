@@ -25,6 +25,8 @@ export interface AppParts {
   readonly calls: CallTable;
   readonly store: Store;
   readonly sides: Sides;
+  /** Largest body of a media request. */
+  readonly maxBodyBytes: number;
   readonly guard: Guard;
   readonly readiness: Readiness;
   /** Requests that came over the unix socket. */
@@ -32,10 +34,10 @@ export interface AppParts {
 }
 
 export function createApp(parts: AppParts): AnyElysia {
-  const { requests, fleet, roster, calls, store, sides, guard, readiness, local } = parts;
+  const { requests, fleet, roster, calls, store, sides, maxBodyBytes, guard, readiness, local } = parts;
   const callsOn = (nodeId: number): number => calls.countOn(nodeId);
   const described = new Elysia()
-    .use(mediaRoutes(requests, sides))
+    .use(mediaRoutes(requests, sides, maxBodyBytes))
     .use(nodeRoutes(fleet, roster, callsOn))
     .use(setRoutes(fleet, sides, callsOn))
     .use(callRoutes(calls, store))

@@ -86,8 +86,10 @@ export function callRoutes(calls: CallTable, store: Store) {
       ({ request }) => {
         // Call-IDs may hold slashes and bytes that are not UTF-8, so the path is read as it came.
         const path = request.url.slice(request.url.indexOf('/v1/calls/') + '/v1/calls/'.length);
-        const callId = fromText(percentDecode(path.split('?')[0] ?? ''));
-        const call = calls.get(callId) ?? calls.getEnded(callId) ?? store.findEndedCall(callId);
+        const callId = percentDecode(fromText(path.split('?')[0] ?? ''));
+        const find = (id: string) => calls.get(id) ?? calls.getEnded(id) ?? store.findEndedCall(id);
+        // Bytes that are not UTF-8 are shown as Latin-1, and asked for as they are shown.
+        const call = find(callId) ?? find(toText(callId));
         if (call === undefined) {
           return failureResponse(
             new Failure(
@@ -96,7 +98,7 @@ export function callRoutes(calls: CallTable, store: Store) {
             ),
           );
         }
-        const sdp = store.sdpOf(callId);
+        const sdp = store.sdpOf(call.callId);
         const shown = resource(call);
 
         return json({
@@ -139,15 +141,14 @@ function shownSdp(sdp: string | undefined): string | null {
   return sdp === undefined ? null : toText(sdp);
 }
 
-/** A page of live calls in the order in which they began. */
+/** A page of live calls in the order in which they began. The cursor is the byte string of the last Call-ID. */
 function listLive(
   calls: CallTable,
   limit: number,
-  after: string | undefined,
+  start: string | undefined,
   matches: (call: Call) => boolean,
 ) {
   const page: Call[] = [];
-  const start = after === undefined ? undefined : fromText(after);
   // A cursor whose call has ended meanwhile cannot be found; the list then begins anew rather than hide calls.
   let isPast = start === undefined || calls.get(start) === undefined;
   for (const call of calls.values()) {
@@ -156,7 +157,7 @@ function listLive(
       continue;
     }
     if (!matches(call)) continue;
-    if (page.length === limit) return { calls: page, next: toText(page.at(-1)?.callId ?? '') };
+    if (page.length === limit) return { calls: page, next: page.at(-1)?.callId ?? null };
     page.push(call);
   }
 

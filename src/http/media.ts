@@ -21,8 +21,9 @@ interface Body {
 
 type Operation = 'auto' | 'offer' | 'answer' | 'delete' | 'query' | 'command';
 
-export function mediaRoutes(requests: Requests, sides: Sides) {
-  const door = new MediaDoor(requests, sides);
+/** @param maxBodyBytes larger bodies are refused */
+export function mediaRoutes(requests: Requests, sides: Sides, maxBodyBytes: number) {
+  const door = new MediaDoor(requests, sides, maxBodyBytes);
   const routes = new Elysia();
   for (const operation of ['auto', 'offer', 'answer', 'delete', 'query', 'command'] as const) {
     const handle = ({ request }: { request: Request }) => door.handle(operation, request);
@@ -47,16 +48,16 @@ const useOfGet = new Failure(
 class MediaDoor {
   readonly #requests: Requests;
   readonly #sides: Sides;
+  readonly #maxBodyBytes: number;
 
-  constructor(requests: Requests, sides: Sides) {
+  constructor(requests: Requests, sides: Sides, maxBodyBytes: number) {
     this.#requests = requests;
     this.#sides = sides;
+    this.#maxBodyBytes = maxBodyBytes;
   }
 
   async handle(operation: Operation, request: Request): Promise<Response> {
-    const body = readBody(
-      request.method === 'GET' ? '' : Buffer.from(await request.arrayBuffer()).toString('latin1'),
-    );
+    const body = await this.#read(request);
     const wantsJson =
       body instanceof Failure ||
       body.json !== undefined ||
@@ -70,6 +71,22 @@ class MediaDoor {
       return json({ result: 'ok', sdp: toText(answer.sdp), node: answer.nodeId });
 
     return sdpResponse(request, body, answer.sdp);
+  }
+
+  async #read(request: Request): Promise<Body | Failure> {
+    if (request.method === 'GET') return readBody('');
+    let bytes: ArrayBuffer;
+    try {
+      bytes = await request.arrayBuffer();
+    } catch {
+      return new Failure('RTPC_BAD_BODY', 'the connection ended before the body did');
+    }
+    if (bytes.byteLength <= this.#maxBodyBytes) return readBody(Buffer.from(bytes).toString('latin1'));
+
+    return new Failure(
+      'RTPC_BODY_TOO_LARGE',
+      `the body has ${bytes.byteLength} bytes; at most ${this.#maxBodyBytes} are allowed (http.max_body)`,
+    );
   }
 
   async #run(
@@ -222,7 +239,7 @@ function missing(name: string): Failure {
 
 /** The whole SIP body with the new SDP in it. */
 function sdpResponse(request: Request, body: Body, sdp: string): Response {
-  const isBare = body.sdp === undefined || body.sdp.start === 0;
+  const isBare = body.sdp === undefined || body.text.slice(0, body.sdp.start).trim() === '';
   const whole = body.sdp === undefined ? sdp : replaceSdp(body.text, body.sdp, sdp);
   // Clients strip the last line end, and an SDP without it is cut (sip-proxies 4.2).
   const ended = whole.endsWith('\n') ? whole : `${whole}\r\n`;

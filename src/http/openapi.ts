@@ -22,7 +22,7 @@ export function openapiRoutes(described: AnyElysia) {
         description:
           'Puts the right relay and the right address into every SDP. Errors are `{code, message}`.',
       },
-      ...toOpenAPISchema(described),
+      ...nameCallId(toOpenAPISchema(described)),
     };
 
     return document;
@@ -41,4 +41,21 @@ export function openapiRoutes(described: AnyElysia) {
       },
       { detail: { hide: true } },
     );
+}
+
+/** The route takes the rest of the path, since Call-IDs may hold slashes; OpenAPI has no word for that. */
+function nameCallId(document: ReturnType<typeof toOpenAPISchema>): ReturnType<typeof toOpenAPISchema> {
+  const { '/v1/calls/*': call, ...paths } = document.paths;
+  const parameters = [
+    {
+      name: 'call-id',
+      in: 'path',
+      required: true,
+      description: 'Percent-encoded.',
+      schema: { type: 'string' as const },
+    },
+  ];
+  if (call?.get !== undefined) call.get.parameters = parameters;
+
+  return { ...document, paths: { ...paths, '/v1/calls/{call-id}': call } };
 }

@@ -14,7 +14,6 @@ export interface ListenOptions {
   readonly port: number;
   /** Path of a unix socket, '' for none. */
   readonly unix: string;
-  readonly maxBodyBytes: number;
   /** Requests over the unix socket are put in here. */
   readonly local: WeakSet<Request>;
 }
@@ -26,11 +25,13 @@ export interface HttpServer {
   stop(graceMs: number): Promise<void>;
 }
 
+/** Larger bodies are not even read. Media requests have a limit of their own below it; imports may use all of it. */
+const MAX_BODY_BYTES = 1024 * 1024;
 /** Seconds after which an idle connection is closed; libcurl-based proxies reuse connections after longer pauses. */
 const IDLE_S = 120;
 
 export async function listen(app: AnyElysia, options: ListenOptions): Promise<HttpServer | ListenProblem> {
-  const { host, port, unix, maxBodyBytes, local } = options;
+  const { host, port, unix, local } = options;
   let tcp: Bun.Server<undefined>;
   try {
     // Without this a second copy would share the port silently and take half of the calls.
@@ -38,7 +39,7 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
       hostname: host,
       port,
       reusePort: false,
-      maxRequestBodySize: maxBodyBytes,
+      maxRequestBodySize: MAX_BODY_BYTES,
       idleTimeout: IDLE_S,
       fetch: (request) => app.fetch(request),
     });
@@ -62,7 +63,7 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
     if (existsSync(unix)) unlinkSync(unix);
     const path = Bun.serve({
       unix,
-      maxRequestBodySize: maxBodyBytes,
+      maxRequestBodySize: MAX_BODY_BYTES,
       fetch: (request) => {
         local.add(request);
 

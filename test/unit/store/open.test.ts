@@ -120,8 +120,7 @@ describe('a database that cannot be used', () => {
       truncateSync(path, 8192);
       const result = openDatabase({ path, synchronous: 'full' });
       if (!(result instanceof DatabaseProblem)) {
-        const store = new Store(result, new FakeClock());
-        expect(() => store.loadLiveCalls()).toThrow('malformed');
+        expect(() => new Store(result, new FakeClock()).loadLiveCalls()).toThrow('malformed');
         result.close();
       } else expect(result.message).toContain('damaged');
     }));

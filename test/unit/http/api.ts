@@ -1,0 +1,58 @@
+/** The HTTP API over fakes: requests go into the app itself, no port is opened. */
+
+import { createApp } from '../../../src/http/app.ts';
+import { Guard, type GuardOptions } from '../../../src/http/guard.ts';
+import { type ClusterOptions, makeCluster, SIDES } from '../../fakes/cluster.ts';
+
+export interface ApiOptions extends ClusterOptions {
+  readonly guard?: Partial<GuardOptions>;
+  readonly maxBodyBytes?: number;
+}
+
+export function makeApi(options: ApiOptions = {}) {
+  const cluster = makeCluster(options);
+  const readiness = { isStopping: false };
+  const local = new WeakSet<Request>();
+  const app = createApp({
+    requests: cluster.requests,
+    fleet: cluster.fleet,
+    roster: cluster.roster,
+    calls: cluster.calls,
+    store: cluster.store,
+    sides: SIDES,
+    maxBodyBytes: options.maxBodyBytes ?? 65_536,
+    guard: new Guard({ tokens: [], hosts: [], ...options.guard }),
+    readiness,
+    local,
+  });
+  const ask = async (method: string, path: string, init: RequestInit = {}): Promise<Response> => {
+    const headers = new Headers(init.headers);
+    if (!headers.has('host')) headers.set('host', 'localhost');
+
+    return app.handle(new Request(`http://localhost${path}`, { ...init, headers, method }));
+  };
+
+  return {
+    ...cluster,
+    app,
+    readiness,
+    local,
+    ask,
+    /** Sends a JSON body. */
+    send: (method: string, path: string, body: unknown) =>
+      ask(method, path, { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    /** Hands over a SIP body the way a proxy does. */
+    post: (
+      path: string,
+      body = '',
+      headers: Record<string, string> = { 'content-type': 'application/sdp' },
+    ) => ask('POST', path, { body: Buffer.from(body, 'latin1'), headers }),
+  };
+}
+
+export type Api = ReturnType<typeof makeApi>;
+
+/** Body of a response, byte for byte. */
+export async function bytes(response: Response): Promise<string> {
+  return Buffer.from(await response.arrayBuffer()).toString('latin1');
+}

@@ -1,0 +1,402 @@
+import { describe, expect, test } from 'bun:test';
+import { makeNode, phoneSdp } from '../../fakes/cluster.ts';
+import { fillDisk, flush, makeCall, makeLeg } from '../../fakes/store.ts';
+import { type Api, bytes, makeApi } from './api.ts';
+
+const CALLER = phoneSdp('10.9.9.9');
+const NEW = {
+  socket: 'udp:192.168.2.9:7890',
+  set_id: 3,
+  inner_media_ip: '192.168.2.9',
+  out_media_ip: '1.2.3.9',
+};
+
+/** What tests read of JSON answers. */
+interface Shown {
+  readonly code?: unknown;
+  readonly message: string;
+  readonly next: string | number | null;
+  readonly rows: readonly { readonly result: string }[];
+  readonly calls: readonly { readonly call_id: string }[];
+  readonly events: readonly { readonly kind: string }[];
+  readonly legs: readonly { readonly sdp_returned: string }[];
+}
+
+async function json(response: Response | Promise<Response>): Promise<unknown> {
+  return (await response).json();
+}
+
+async function read(response: Response | Promise<Response>): Promise<Shown> {
+  return (await json(response)) as Shown;
+}
+
+async function code(response: Response | Promise<Response>): Promise<[number, unknown]> {
+  const given = await response;
+  const body = await read(given);
+
+  return [given.status, body.code];
+}
+
+describe('/v1/nodes', () => {
+  test('adds, lists, shows, changes and removes a node', async () => {
+    const { ask, send } = makeApi({ nodes: [] });
+    const added = await send('POST', '/v1/nodes', NEW);
+    const shown = {
+      id: 0,
+      kind: 'rtpengine',
+      socket: NEW.socket,
+      set_id: 3,
+      weight: 100,
+      impose_mode: 'media-address',
+      media_addresses: [
+        { side: 'inner', family: 'IP4', address: '192.168.2.9', interface: null },
+        { side: 'outer', family: 'IP4', address: '1.2.3.9', interface: null },
+      ],
+      calls: 0,
+    };
+    expect([added.status, await added.json()]).toEqual([201, shown]);
+    expect(await json(ask('GET', '/v1/nodes'))).toEqual({ nodes: [shown] });
+    expect(await json(ask('GET', '/v1/nodes/0'))).toEqual(shown);
+    expect(await json(send('PUT', '/v1/nodes/0', { weight: 7, out_media_ip: '1.2.3.10' }))).toMatchObject({
+      weight: 7,
+      socket: NEW.socket,
+      media_addresses: [{ address: '192.168.2.9' }, { address: '1.2.3.10' }],
+    });
+    expect(await json(ask('DELETE', '/v1/nodes/0'))).toEqual({ id: 0, calls: 0 });
+    expect(await code(ask('GET', '/v1/nodes/0'))).toEqual([404, 'RTPC_NODE_UNKNOWN']);
+  });
+
+  test('what a node was survives a restart', async () => {
+    const { send, store } = makeApi({ nodes: [] });
+    await send('POST', '/v1/nodes', NEW);
+    expect(store.fleet.loadNodes()).toMatchObject([{ id: 0, socket: NEW.socket, setId: 3 }]);
+  });
+
+  test.each([
+    [{ ...NEW, socket: 'relay:7890' }, 'udp:IPV4:PORT'],
+    [{ ...NEW, socket: 'udp:192.168.2.9' }, 'udp:IPV4:PORT'],
+    [{ ...NEW, weight: 65_536 }, 'from 0 to 65535'],
+    [{ ...NEW, weight: -1 }, 'from 0 to 65535'],
+    [{ ...NEW, set_id: -1 }, 'set_id'],
+    [{ ...NEW, id: -1 }, 'id'],
+    [{ ...NEW, kind: 'asterisk' }, 'rtpengine'],
+    [{ ...NEW, impose_mode: 'hope' }, 'media-address'],
+    [{ ...NEW, impose_mode: 'interface' }, 'interface'],
+    [{ ...NEW, out_media_ip: 'relay.example.org' }, 'IP address'],
+    [{ ...NEW, out_media_ip: '0.0.0.0' }, 'IP address'],
+    [{ socket: NEW.socket }, 'no media address'],
+    [{ socket: NEW.socket, media_addresses: [{ side: 'nowhere', address: '1.2.3.4' }] }, 'no side "nowhere"'],
+    [
+      {
+        socket: NEW.socket,
+        media_addresses: [
+          { side: 'inner', address: '1.2.3.4' },
+          { side: 'priv', address: '1.2.3.5' },
+        ],
+      },
+      'two IP4 addresses',
+    ],
+    [{ ...NEW, weight: 'heavy' }, 'weight'],
+    [{ ...NEW, weight: 1.5 }, 'weight'],
+    [{ set_id: 1 }, 'socket'],
+    [[], 'socket'],
+  ])('%j is refused, saying what is wrong, and nothing is changed', async (body, words) => {
+    const { send, fleet } = makeApi({ nodes: [] });
+    const response = await send('POST', '/v1/nodes', body);
+    expect(response.status).toBe(400);
+    const { code: given, message } = await read(response);
+    expect(given).toBe('RTPC_BAD_PARAMETER');
+    expect(message).toContain(words);
+    expect(fleet.list()).toEqual([]);
+  });
+
+  test('a body that does not have the right form is never shown in the error', async () => {
+    const { send } = makeApi();
+    const secret = 'hunter2';
+    const bodies = [
+      { ...NEW, weight: secret },
+      { ...NEW, socket: { secret } },
+      { ...NEW, media_addresses: [{ side: 'inner', address: '1.2.3.4', family: secret }] },
+      secret,
+      [secret],
+      { ...NEW, media_addresses: secret },
+      { ...NEW, id: { [secret]: 1 } },
+    ];
+    for (const body of bodies) {
+      const response = await send('POST', '/v1/nodes', body);
+      expect(response.status).toBe(400);
+      expect(await bytes(response)).not.toContain(secret);
+    }
+    for (const path of [`/v1/nodes/${secret}`, `/v1/calls?limit=${secret}`, `/v1/calls?state=${secret}`]) {
+      const response = await makeApi().ask('GET', path);
+      expect(response.status).toBe(400);
+      expect(await bytes(response)).not.toContain(secret);
+    }
+  });
+
+  test('a broken JSON body is RTPC_BAD_BODY', async () => {
+    const { ask } = makeApi();
+    expect(await code(ask('POST', '/v1/nodes', { body: '{"socket":' }))).toEqual([400, 'RTPC_BAD_BODY']);
+  });
+
+  test('an id or a socket of the set that is taken is RTPC_NODE_EXISTS', async () => {
+    const { send } = makeApi();
+    expect(await code(send('POST', '/v1/nodes', { ...NEW, id: 0 }))).toEqual([409, 'RTPC_NODE_EXISTS']);
+    const twin = { ...NEW, socket: makeNode(0).socket, set_id: 0 };
+    expect(await code(send('POST', '/v1/nodes', twin))).toEqual([409, 'RTPC_NODE_EXISTS']);
+    expect((await send('POST', '/v1/nodes', { ...twin, set_id: 1 })).status).toBe(201);
+  });
+
+  test('the socket of a node with calls cannot be changed', async () => {
+    const { send, post } = makeApi();
+    await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
+    expect(await code(send('PUT', '/v1/nodes/0', { socket: NEW.socket }))).toEqual([409, 'RTPC_NODE_IN_USE']);
+    expect(await code(send('PUT', '/v1/nodes/0', { id: 5 }))).toEqual([400, 'RTPC_BAD_PARAMETER']);
+    expect(await json(send('PUT', '/v1/nodes/0', { weight: 0 }))).toMatchObject({ weight: 0, calls: 1 });
+  });
+
+  test('a removed node with calls serves them, and its socket added again brings it back', async () => {
+    const { ask, send, post, fleet } = makeApi();
+    await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
+    expect(await json(ask('DELETE', '/v1/nodes/0'))).toEqual({ id: 0, calls: 1 });
+    expect(await code(ask('GET', '/v1/nodes/0'))).toEqual([404, 'RTPC_NODE_UNKNOWN']);
+    expect(fleet.get(0)?.removedAt).toBeNumber();
+    const again = { ...NEW, socket: makeNode(0).socket, set_id: 0 };
+    expect(await json(send('POST', '/v1/nodes', again))).toMatchObject({ id: 0, calls: 1 });
+  });
+
+  test('nothing is changed while the database cannot be written: RTPC_NOT_DURABLE', async () => {
+    const { send, fleet, open } = makeApi();
+    const makeRoom = fillDisk(open);
+    const many = Array.from({ length: 400 }, (_, index) => ({
+      row: index,
+      ...NEW,
+      socket: `udp:192.168.9.${index % 250}:${7000 + index}`,
+    }));
+    expect(await code(send('POST', '/v1/nodes/import', { rows: many }))).toEqual([503, 'RTPC_NOT_DURABLE']);
+    expect(fleet.list()).toHaveLength(2);
+    makeRoom();
+    expect((await send('POST', '/v1/nodes/import', { rows: many })).status).toBe(200);
+    expect(fleet.list()).toHaveLength(402);
+  });
+});
+
+describe('/v1/nodes/import', () => {
+  const row = (number: number, changes: object = {}) => ({
+    row: number,
+    ...NEW,
+    socket: `udp:192.168.2.${number}:7890`,
+    ...changes,
+  });
+
+  test('adds, changes and leaves alone, and says so of each row', async () => {
+    const { send, fleet } = makeApi({ nodes: [] });
+    const rows = [row(1, { id: 1 }), row(2, { id: 2 })];
+    expect(await json(send('POST', '/v1/nodes/import', { rows }))).toEqual({
+      rows: [
+        { row: 1, id: 1, result: 'added', message: '' },
+        { row: 2, id: 2, result: 'added', message: '' },
+      ],
+    });
+    const again = [row(1, { id: 1 }), row(2, { id: 2, weight: 5 }), row(3)];
+    const { rows: reports } = await read(send('POST', '/v1/nodes/import', { rows: again }));
+    expect(reports.map(({ result }) => result)).toEqual(['unchanged', 'updated', 'added']);
+    expect(fleet.list()).toHaveLength(3);
+  });
+
+  test('changes nothing if any row is bad, and reports every row', async () => {
+    const { send, fleet, events } = makeApi({ nodes: [] });
+    const rows = [row(1), row(2, { socket: 'nonsense' }), row(3, { weight: 70_000 }), row(1)];
+    const response = await send('POST', '/v1/nodes/import', { rows });
+    expect(response.status).toBe(400);
+    const report = await read(response);
+    expect(report.code).toBe('RTPC_BAD_PARAMETER');
+    expect(report.message).toContain('3 of 4 rows are bad');
+    expect(report.rows.map(({ result }) => result)).toEqual(['ok', 'error', 'error', 'error']);
+    expect(fleet.list()).toEqual([]);
+    expect(await events()).toEqual([]);
+  });
+
+  test('a dry run changes nothing', async () => {
+    const { send, fleet } = makeApi({ nodes: [] });
+    const response = await send('POST', '/v1/nodes/import?dry_run=true', { rows: [row(1)] });
+    expect(await response.json()).toMatchObject({ rows: [{ result: 'added' }] });
+    expect(fleet.list()).toEqual([]);
+  });
+});
+
+describe('/v1/sets', () => {
+  test('are there when a node or a description names them', async () => {
+    const { ask, send } = makeApi({ nodes: [makeNode(0), makeNode(1, { setId: 4 })] });
+    expect(await json(ask('GET', '/v1/sets'))).toEqual({
+      sets: [
+        { id: 0, description: '', direction: null, nodes: 1, calls: 0 },
+        { id: 4, description: '', direction: null, nodes: 1, calls: 0 },
+      ],
+    });
+    expect(await code(ask('GET', '/v1/sets/9'))).toEqual([404, 'RTPC_SET_UNKNOWN']);
+    expect(
+      await json(send('PUT', '/v1/sets/9', { description: 'nine', direction: 'priv>pub' })),
+    ).toMatchObject({
+      id: 9,
+      description: 'nine',
+      direction: 'out',
+    });
+    expect(await json(send('PUT', '/v1/sets/9', { direction: null }))).toMatchObject({
+      description: 'nine',
+      direction: null,
+    });
+    expect(await json(ask('DELETE', '/v1/sets/9'))).toEqual({ id: 9 });
+    expect(await code(ask('DELETE', '/v1/sets/9'))).toEqual([404, 'RTPC_SET_UNKNOWN']);
+  });
+
+  test('with nodes cannot be forgotten; a direction nobody knows is refused', async () => {
+    const { ask, send } = makeApi();
+    expect(await code(ask('DELETE', '/v1/sets/0'))).toEqual([409, 'RTPC_SET_NOT_EMPTY']);
+    expect(await code(send('PUT', '/v1/sets/0', { direction: 'sideways' }))).toEqual([
+      400,
+      'RTPC_BAD_PARAMETER',
+    ]);
+    for (const id of ['-1', '1.5', 'x', '1000000000']) {
+      expect(await code(send('PUT', `/v1/sets/${id}`, {}))).toEqual([400, 'RTPC_BAD_PARAMETER']);
+    }
+  });
+
+  test('give new calls their direction', async () => {
+    const { send, post, calls } = makeApi();
+    expect((await post('/v1/media/offer?call-id=c1&from-tag=A', CALLER)).status).toBe(400);
+    await send('PUT', '/v1/sets/0', { direction: 'in' });
+    expect((await post('/v1/media/offer?call-id=c1&from-tag=A', CALLER)).status).toBe(200);
+    expect(calls.get('c1')?.direction).toEqual({ from: 'outer', to: 'inner' });
+  });
+});
+
+describe('/v1/calls', () => {
+  test('shows a call with its legs and their last SDP', async () => {
+    const { post, ask, clock, store } = makeApi();
+    await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
+    await flush(store);
+    const call = await read(ask('GET', '/v1/calls/c1'));
+    expect(call).toMatchObject({
+      call_id: 'c1',
+      node_id: 0,
+      set_id: 0,
+      direction: 'out',
+      state: 'early',
+      created_at: clock.utc(),
+      end_reason: null,
+      legs: [{ tag: 'A', side: 'inner', reader_side: 'outer', family: 'IP4', sdp_received: CALLER }],
+    });
+    expect(call.legs[0]?.sdp_returned).toContain('198.51.100.1');
+    expect(await json(ask('GET', '/v1/calls'))).toMatchObject({ calls: [{ call_id: 'c1' }], next: null });
+  });
+
+  test.each([
+    ['a/b@c', 'a/b@c'],
+    ['a/b@c', 'a%2Fb%40c'],
+    ['100%?x#y', '100%25%3Fx%23y'],
+    ['caf\xc3\xa9', 'caf%C3%A9'],
+    ['caf\xc3\xa9', 'café'],
+    ['caf\xe9', 'caf%E9'],
+    ['caf\xe9', 'caf%C3%A9'],
+    ['..', '%2E%2E%2Fcalls%2F..'],
+  ])('finds Call-ID %j at /v1/calls/%s', async (callId, path) => {
+    const { ask, calls, store } = makeApi();
+    const call = makeCall(callId === '..' ? '../calls/..' : callId, { legs: [makeLeg('A')] });
+    calls.add(call);
+    await store.saveCall(call, { isNew: true });
+    expect((await ask('GET', `/v1/calls/${path}`)).status).toBe(200);
+  });
+
+  test('finds an ended call, and says 404 of one nobody knows', async () => {
+    const { ask, post, store } = makeApi();
+    await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
+    await post('/v1/media/delete?call-id=c1');
+    expect(await json(ask('GET', '/v1/calls/c1'))).toMatchObject({ state: 'ended', end_reason: 'delete' });
+    expect(await json(ask('GET', '/v1/calls'))).toEqual({ calls: [], next: null });
+    await flush(store);
+    const { calls } = await read(ask('GET', '/v1/calls?state=ended'));
+    expect(calls.map(({ call_id }) => call_id)).toContain('c1');
+    expect(await code(ask('GET', '/v1/calls/c2'))).toEqual([404, 'RTPC_CALL_UNKNOWN']);
+  });
+
+  async function pages({ ask }: Api, query: string): Promise<string[]> {
+    const seen: string[] = [];
+    let after = '';
+    for (let page = 0; page < 50; page++) {
+      const { calls, next } = await read(ask('GET', `/v1/calls?${query}${after}`));
+      seen.push(...calls.map(({ call_id }) => call_id));
+      if (next === null) return seen;
+      after = `&after=${encodeURIComponent(String(next))}`;
+    }
+    throw new Error('the pages never end');
+  }
+
+  test('come in pages, none twice and none left out, whatever bytes their Call-IDs have', async () => {
+    const api = makeApi();
+    for (let index = 0; index < 25; index++) {
+      const call = makeCall(`${index}/caf\xe9+%`, { nodeId: index % 2, setId: index % 5 });
+      api.calls.add(call);
+      const over = makeCall(`e${index}/caf\xe9+%`, { state: 'ended', updatedAt: 5 + (index % 3) });
+      api.store.noteCall(over, { isNew: true });
+    }
+    await flush(api.store);
+    expect(await pages(api, 'limit=4')).toHaveLength(25);
+    expect(new Set(await pages(api, 'limit=7')).size).toBe(25);
+    expect(await pages(api, 'limit=4&node=1')).toHaveLength(12);
+    expect(await pages(api, 'limit=4&node=1&set=0')).toHaveLength(2);
+    expect(await pages(api, 'limit=4&state=confirmed')).toHaveLength(0);
+    expect(new Set(await pages(api, 'limit=4&state=ended')).size).toBe(26);
+  });
+
+  test.each(['limit=0', 'limit=1001', 'limit=x', 'state=gone', 'node=x'])('?%s is refused', async (query) => {
+    expect(await code(makeApi().ask('GET', `/v1/calls?${query}`))).toEqual([400, 'RTPC_BAD_PARAMETER']);
+  });
+
+  test('/v1/events tells what happened, newest first, page by page', async () => {
+    const { ask, store } = makeApi();
+    store.event('a', { nodeId: 1, callId: 'caf\xe9', why: 'x' });
+    store.event('b');
+    store.event('c');
+    await flush(store);
+    const first = await read(ask('GET', '/v1/events?limit=2'));
+    expect(first.events.map(({ kind }) => kind)).toEqual(['c', 'b']);
+    const second = await read(ask('GET', `/v1/events?limit=2&before=${first.next}`));
+    expect(second).toMatchObject({
+      events: [{ kind: 'a', node_id: 1, call_id: 'caf\u00e9', detail: { why: 'x' } }],
+      next: null,
+    });
+  });
+});
+
+describe('health', () => {
+  test('/healthz says alive; /readyz ready, and not ready while stopping', async () => {
+    const { ask, readiness } = makeApi();
+    expect(await json(ask('GET', '/healthz'))).toMatchObject({ status: 'alive' });
+    expect(await json(ask('GET', '/readyz'))).toEqual({ ready: true, database: 'ok', stopping: false });
+    readiness.isStopping = true;
+    const response = await ask('GET', '/readyz');
+    expect([response.status, await response.json()]).toMatchObject([503, { ready: false, stopping: true }]);
+  });
+
+  test('/readyz says why while the database cannot be written, and calls go on', async () => {
+    const { ask, post, open, store, clock } = makeApi();
+    const makeRoom = fillDisk(open);
+    const leg = makeLeg('A');
+    await store.saveCall(makeCall('large', { legs: [leg] }), {
+      isNew: true,
+      leg,
+      sdp: { received: 'x'.repeat(50_000), returned: '' },
+    });
+    const response = await ask('GET', '/readyz');
+    expect([response.status, await response.json()]).toMatchObject([
+      503,
+      { ready: false, database: expect.stringContaining('the disk is full') },
+    ]);
+    expect((await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER)).status).toBe(200);
+    makeRoom();
+    await clock.advance(1000);
+    expect((await ask('GET', '/readyz')).status).toBe(200);
+    expect(store.loadLiveCalls().map(({ callId }) => callId)).toContain('c1');
+  });
+});
