@@ -1,5 +1,6 @@
 /** The composition root: builds the parts of `serve`, starts them in order and stops them in the other. */
 
+import { SQLiteError } from 'bun:sqlite';
 import { CallTable } from './calls/call-table.ts';
 import { Directions } from './calls/directions.ts';
 import { startHousekeeping } from './calls/housekeeping.ts';
@@ -18,9 +19,9 @@ import { Guard } from './http/guard.ts';
 import { ListenProblem, listen } from './http/server.ts';
 import { byHash } from './placement/hash.ts';
 import { createNgDriver } from './relay/ng/driver.ts';
-import { DatabaseProblem, openDatabase } from './store/open.ts';
+import { DatabaseProblem, explain, type OpenDatabase, openDatabase } from './store/open.ts';
 import { Store } from './store/store.ts';
-import { systemClock } from './util/clock.ts';
+import { type Clock, systemClock } from './util/clock.ts';
 import { log } from './util/log.ts';
 import { version } from './util/version.ts';
 
@@ -40,22 +41,9 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   const clock = systemClock;
   const database = openDatabase(settings.database);
   if (database instanceof DatabaseProblem) return new StartProblem(database.message);
-  const store = new Store(database, clock);
-  const fleet = new Fleet(store.fleet, (node) => driverOf(node, settings.media.retransmitMs), clock);
-  const calls = new CallTable(settings.calls.max);
-  try {
-    fleet.load();
-    for (const call of store.loadLiveCalls()) calls.add(call);
-    // The rows were garbage as soon as they were read; now nobody waits yet.
-    Bun.gc(true);
-  } catch (error) {
-    fleet.close();
-    const problem = store.problemOf(error);
-    database.close();
-    if (problem === undefined) throw error;
-
-    return new StartProblem(`${settings.database.path}: ${problem}`);
-  }
+  const started = startMemory(settings, database, clock);
+  if (started instanceof StartProblem) return started;
+  const { store, fleet, calls } = started;
   const strays = new Strays(fleet, store, clock);
   const ledger = new Ledger(calls, store, fleet, clock);
   const directions = new Directions(fleet, settings);
@@ -117,6 +105,25 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       log.info('appliance.stopped', { calls: calls.size });
     },
   };
+}
+
+/** Fills the memory from the database. */
+function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
+  try {
+    const store = new Store(database, clock);
+    const fleet = new Fleet(store.fleet, (node) => driverOf(node, settings.media.retransmitMs), clock);
+    const calls = new CallTable(settings.calls.max);
+    fleet.load();
+    for (const call of store.loadLiveCalls()) calls.add(call);
+    // The rows were garbage as soon as they were read; now nobody waits yet.
+    Bun.gc(true);
+
+    return { store, fleet, calls };
+  } catch (error) {
+    database.close();
+    if (error instanceof SQLiteError) return new StartProblem(`${settings.database.path}: ${explain(error)}`);
+    throw error;
+  }
 }
 
 function driverOf(node: Node, retransmitMs: number) {

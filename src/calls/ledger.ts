@@ -124,7 +124,8 @@ export class Ledger {
   }
 
   /** The call's node has taken an answer. */
-  answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): void {
+  async answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): Promise<void> {
+    const isFirst = isFinal && call.state !== 'confirmed';
     if (isFinal) call.state = 'confirmed';
     const leg = this.#putLeg(call, news);
     leg.confirmed ||= isFinal;
@@ -134,7 +135,9 @@ export class Ledger {
       offerer.offering = false;
       this.#store.noteCall(call, { leg: offerer });
     }
-    this.#store.noteCall(call, { leg, sdp: news.sdp });
+    // That a call is established is on disk before its answer leaves: a refused re-INVITE must not end it later.
+    if (isFirst) await this.#store.saveCall(call, { leg, sdp: news.sdp });
+    else this.#store.noteCall(call, { leg, sdp: news.sdp });
   }
 
   /** Forgets legs that left a call which goes on. */

@@ -133,7 +133,7 @@ export class Media {
     }
     const sdp = checkReply(reply, request, member, address);
     if (sdp instanceof Failure) return sdp;
-    ledger.answered(call, facts, facts.isFinal, {
+    await ledger.answered(call, facts, facts.isFinal, {
       tag: facts.toTag,
       branch: facts.branch,
       sides,
@@ -260,7 +260,8 @@ export class Media {
     if (ledger.hasEnded(facts.callId)) return undefined;
     const member = await search.find(facts.callId, facts.setId);
     if (member === undefined) return undefined;
-    const direction = directions.ofUnknownCall(facts);
+    // A call that was announced has its direction already.
+    const direction = ledger.get(facts.callId)?.direction ?? directions.ofUnknownCall(facts);
     if (direction instanceof Failure) return direction;
     const limit = ledger.limit(undefined, facts.fromTag, facts.branch);
 

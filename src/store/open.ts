@@ -58,6 +58,12 @@ export function openDatabase({ path, synchronous }: DatabaseOptions): OpenDataba
         walSync,
         close() {
           walSync?.close();
+          try {
+            // So that the file alone is the whole database, for who copies it now.
+            opened.run('PRAGMA wal_checkpoint(TRUNCATE)');
+          } catch {
+            // The log keeps what the file could not take; the next start reads both.
+          }
           opened.close();
           held?.close();
         },

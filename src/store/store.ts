@@ -91,12 +91,15 @@ export class Store {
   #unsavedEvents: EventRecord[] = [];
   #waitingSdp = 0;
   #turn: Turn | undefined;
-  #ride: ReturnType<typeof setTimeout> | undefined;
+  /** Stops the timer of changes nobody waits for. */
+  #stopRide: (() => void) | undefined;
   /** When ended calls were last counted, and the end (UTC ms) before which there are too many. */
   #countedAt = 0;
   #excess = 0;
   #retry: (() => void) | undefined;
   #trouble: string | undefined;
+  /** Whether what was committed may be missing on the disk although SQLite believes it is there. */
+  #isSyncInDoubt = false;
   #isClosed = false;
 
   constructor(open: OpenDatabase, clock: Clock) {
@@ -172,11 +175,6 @@ export class Store {
       ...detail,
     });
     this.#commitSoon();
-  }
-
-  /** An error of the database in words for the operator; undefined if it is something else. */
-  problemOf(error: unknown): string | undefined {
-    return error instanceof SQLiteError ? explain(error) : undefined;
   }
 
   loadLiveCalls(): Call[] {
@@ -261,16 +259,17 @@ export class Store {
 
   #commitSoon(): void {
     if (this.#trouble !== undefined || this.#turn !== undefined) return;
-    this.#ride ??= setTimeout(() => this.#commit(), RIDE_MS);
+    this.#stopRide ??= this.#clock.every(RIDE_MS, () => this.#commit());
   }
 
   #commit(): void {
     if (this.#isClosed) return;
     const turn = this.#turn;
     this.#turn = undefined;
-    clearTimeout(this.#ride);
-    this.#ride = undefined;
+    this.#stopRide?.();
+    this.#stopRide = undefined;
     try {
+      if (this.#isSyncInDoubt) this.#open.database.run('PRAGMA wal_checkpoint(TRUNCATE)');
       this.#begin.run();
       this.#write();
       this.#end.run();
@@ -288,14 +287,24 @@ export class Store {
       return;
     }
     const { walSync } = this.#open;
-    if (walSync === undefined) this.#settle(turn, null);
-    else walSync.afterSync((error) => this.#settle(turn, error));
+    const failures = this.counters.failedCommits;
+    if (walSync === undefined) this.#settle(turn, failures, null);
+    else walSync.afterSync((error) => this.#settle(turn, failures, error));
   }
 
-  /** A commit has reached the disk, or has not. */
-  #settle(turn: Turn | undefined, error: Error | null): void {
-    if (error !== null) this.#fail(`the disk did not take the data: ${error.message}`);
-    else if (this.#trouble !== undefined) this.#recover();
+  /**
+   * A commit has reached the disk, or has not.
+   * @param failures how many commits had failed when it was made: a later one may have failed since
+   */
+  #settle(turn: Turn | undefined, failures: number, error: Error | null): void {
+    if (error !== null) {
+      // After a failed sync the system takes the pages for written. A checkpoint writes them again, elsewhere.
+      this.#isSyncInDoubt = true;
+      this.#fail(`the disk did not take the data: ${error.message}`);
+    } else if (this.#trouble !== undefined && failures === this.counters.failedCommits) {
+      this.#isSyncInDoubt = false;
+      this.#recover();
+    }
     turn?.finish();
   }
 

@@ -4,7 +4,7 @@
  * write-ahead log is made here by a thread of the runtime. One run covers all commits that were made before it began.
  */
 
-import { closeSync, fdatasync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
 
 type Done = (error: Error | null) => void;
 
@@ -25,10 +25,24 @@ export class WalSync {
     if (!this.#isRunning) this.#run();
   }
 
-  /** Those who still wait are not called any more. */
+  /** Syncs once more, at once, for those who still wait. */
   close(): void {
     this.#isClosed = true;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    const error = this.#syncNow();
+    for (const done of batch) done(error);
     if (!this.#isRunning) closeSync(this.#file);
+  }
+
+  #syncNow(): Error | null {
+    try {
+      fdatasyncSync(this.#file);
+
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   #run(): void {
@@ -37,11 +51,7 @@ export class WalSync {
     this.#isRunning = true;
     fdatasync(this.#file, (error) => {
       this.#isRunning = false;
-      if (this.#isClosed) {
-        closeSync(this.#file);
-
-        return;
-      }
+      if (this.#isClosed) closeSync(this.#file);
       for (const done of batch) done(error ?? null);
       if (this.#waiting.length > 0 && !this.#isRunning) this.#run();
     });

@@ -1,8 +1,8 @@
-import { Database } from 'bun:sqlite';
+import { Database, SQLiteError } from 'bun:sqlite';
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseProblem, type OpenDatabase, openDatabase } from '../../../src/store/open.ts';
+import { DatabaseProblem, explain, type OpenDatabase, openDatabase } from '../../../src/store/open.ts';
 import { Store } from '../../../src/store/store.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { flush, inDirectory, makeCall, makeLeg } from '../../fakes/store.ts';
@@ -102,12 +102,11 @@ describe('a database that cannot be used', () => {
 
         return;
       }
-      const store = new Store(result, new FakeClock());
       let said: string | undefined;
       try {
-        store.loadLiveCalls();
+        new Store(result, new FakeClock()).loadLiveCalls();
       } catch (error) {
-        said = store.problemOf(error);
+        said = error instanceof SQLiteError ? explain(error) : undefined;
       }
       result.close();
       expect(said).toContain('the database is damaged; restore a backup');

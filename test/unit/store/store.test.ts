@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Call } from '../../../src/domain/call.ts';
 import { Store } from '../../../src/store/store.ts';
-import { FakeClock, settle } from '../../fakes/clock.ts';
+import { FakeClock } from '../../fakes/clock.ts';
 import { makeNode } from '../../fakes/cluster.ts';
 import { fillDisk, flush, makeCall, makeLeg, openStore } from '../../fakes/store.ts';
 
@@ -440,10 +440,4 @@ describe('a disk that is full', () => {
     await clock.advance(1000);
     expect(store.trouble).toBeUndefined();
   });
-});
-
-test('an error that is not of the database is no problem of it', async () => {
-  const { store } = openStore();
-  expect(store.problemOf(new Error('x'))).toBeUndefined();
-  await settle();
 });
