@@ -43,8 +43,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   if (database instanceof DatabaseProblem) return new StartProblem(database.message);
   const started = startMemory(settings, database, clock);
   if (started instanceof StartProblem) return started;
-  const { store, fleet, calls } = started;
-  const strays = new Strays(fleet, store, clock);
+  const { store, fleet, calls, strays } = started;
   const ledger = new Ledger(calls, store, fleet, clock);
   const directions = new Directions(fleet, settings);
   const search = new Search(fleet, clock);
@@ -115,10 +114,11 @@ function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
     const calls = new CallTable(settings.calls.max);
     fleet.load();
     for (const call of store.loadLiveCalls()) calls.add(call);
+    const strays = new Strays(fleet, store, clock);
     // The rows were garbage as soon as they were read; now nobody waits yet.
     Bun.gc(true);
 
-    return { store, fleet, calls };
+    return { store, fleet, calls, strays };
   } catch (error) {
     database.close();
     if (error instanceof SQLiteError) return new StartProblem(`${settings.database.path}: ${explain(error)}`);

@@ -20,14 +20,18 @@ const CallQuery = t.Object({
       { description: '`live` (default) is every state but `ended`.' },
     ),
   ),
-  node: t.Optional(t.Numeric({ description: 'Only calls on this node.' })),
-  set: t.Optional(t.Numeric({ description: 'Only calls of this set.' })),
-  limit: t.Optional(t.Numeric({ minimum: 1, maximum: PAGE.max, description: `Default ${PAGE.default}.` })),
+  node: t.Optional(t.Numeric({ multipleOf: 1, description: 'Only calls on this node.' })),
+  set: t.Optional(t.Numeric({ multipleOf: 1, description: 'Only calls of this set.' })),
+  limit: t.Optional(
+    t.Numeric({ minimum: 1, maximum: PAGE.max, multipleOf: 1, description: `Default ${PAGE.default}.` }),
+  ),
   after: t.Optional(t.String({ description: '`next` of the page before.' })),
 });
 const EventQuery = t.Object({
-  limit: t.Optional(t.Numeric({ minimum: 1, maximum: PAGE.max, description: `Default ${PAGE.default}.` })),
-  before: t.Optional(t.Numeric({ description: '`next` of the page before.' })),
+  limit: t.Optional(
+    t.Numeric({ minimum: 1, maximum: PAGE.max, multipleOf: 1, description: `Default ${PAGE.default}.` }),
+  ),
+  before: t.Optional(t.Numeric({ multipleOf: 1, description: '`next` of the page before.' })),
 });
 
 function resource(call: Call) {

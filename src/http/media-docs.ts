@@ -94,7 +94,7 @@ export const MEDIA_DOCS = {
   delete: {
     tags: ['media'],
     summary: 'End a call, or one branch of it',
-    description: 'With `Accept: application/json` the reply holds the last statistics of the relay.',
+    description: 'With `Accept: application/json` the answer is what the relay says; from rtpengine 12.5 on, its last statistics.',
     parameters: [callId, branch, set, query('end', 'The reason, for the record.')],
     responses: { 200: { description: 'Done, with statistics.' }, ...nothing, 404: sdpResponses[404] },
   },

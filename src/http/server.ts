@@ -1,6 +1,6 @@
 /** Opens and closes the sockets of the HTTP API. */
 
-import { chmodSync, existsSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
 import type { AnyElysia } from 'elysia';
 
 /** A socket could not be opened; the message is for the operator. */
@@ -51,6 +51,13 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
     );
   }
   if (unix === '') return server([tcp]);
+  if (existsSync(unix) && !lstatSync(unix).isSocket()) {
+    tcp.stop(true);
+
+    return new ListenProblem(
+      `cannot listen on ${unix}: this file exists and is no socket; remove it, or give another http.unix`,
+    );
+  }
   if (await isAnswered(unix)) {
     tcp.stop(true);
 
