@@ -7,6 +7,7 @@ CREATE TABLE `call` (
 	`callee_side` text NOT NULL,
 	`caller_tag` text NOT NULL,
 	`state` text NOT NULL,
+	`initial` text,
 	`offers` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,

@@ -6,6 +6,7 @@ import { Directions } from './calls/directions.ts';
 import { startHousekeeping } from './calls/housekeeping.ts';
 import { Ledger } from './calls/ledger.ts';
 import { Media } from './calls/media.ts';
+import { Offering } from './calls/offering.ts';
 import { Replays } from './calls/replays.ts';
 import { Requests } from './calls/requests.ts';
 import { Search } from './calls/search.ts';
@@ -48,10 +49,8 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   const directions = new Directions(fleet, settings);
   const search = new Search(fleet, clock);
   const replays = new Replays(clock);
-  const media = new Media(
-    { fleet, ledger, directions, strays, search, policy: byHash, clock },
-    settings.media,
-  );
+  const offering = new Offering({ fleet, strays, policy: byHash, clock }, settings.media.firstTryMs);
+  const media = new Media({ fleet, ledger, directions, offering, strays, search, clock }, settings.media);
   const requests = new Requests(media, ledger, replays, clock);
   const roster = new Roster(fleet, store, settings.sides, (nodeId) => calls.countOn(nodeId));
   const readiness = { isStopping: false };
@@ -79,9 +78,10 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     return new StartProblem(server.message);
   }
   const stopHousekeeping = startHousekeeping(
-    { calls, ledger, replays, store, clock },
+    { calls, ledger, replays, store, strays, clock, isBusy: (callId) => requests.isBusy(callId) },
     {
       maxIdleMs: settings.calls.maxIdleS * 1000,
+      maxUnansweredMs: settings.calls.maxUnansweredS * 1000,
       endedCallMs: settings.calls.keepEndedS * 1000,
       maxEndedCalls: settings.calls.keepEndedMax,
       eventMs: settings.events.keepS * 1000,
@@ -115,6 +115,8 @@ function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
     fleet.load();
     for (const call of store.loadLiveCalls()) calls.add(call);
     const strays = new Strays(fleet, store, clock);
+    // Left by a crash between the end of a removed node's last call and its own. If it stays, it does no harm.
+    fleet.forgetRemoved((id) => calls.countOn(id) > 0 || strays.concerns(id));
     // The rows were garbage as soon as they were read; now nobody waits yet.
     Bun.gc(true);
 

@@ -27,7 +27,7 @@ export class Directions {
    * Sender's and reader's side when the call is not known: what the client says, else the network the SIP packet came
    * from, else the default of the set (reference: sip-proxies 2.4). Never a guess.
    */
-  ofUnknownCall(facts: CallFacts, isFromCallee = false): Direction | Failure {
+  ofUnknownCall(facts: CallFacts): Direction | Failure {
     const { networks, sides } = this.#settings;
     if (facts.direction !== undefined) return facts.direction;
     const { source } = facts;
@@ -40,8 +40,10 @@ export class Directions {
     const setId = facts.setId ?? 0;
     const text = this.#fleet.set(setId).direction;
     const byDefault = text === null ? undefined : parseDirection(text, sides);
-    if (byDefault !== undefined && !(byDefault instanceof Failure))
-      return isFromCallee ? reverse(byDefault) : byDefault;
+    // The default is that of the call; it says nothing of an SDP whose sender may be either party.
+    if (byDefault !== undefined && !(byDefault instanceof Failure) && facts.isFromCallee !== undefined) {
+      return facts.isFromCallee ? reverse(byDefault) : byDefault;
+    }
 
     return new Failure(
       'RTPC_DIRECTION_UNKNOWN',
@@ -51,7 +53,7 @@ export class Directions {
 
   /** Sender's and reader's side of an offer. What is remembered of a tag wins over what the client says. */
   ofOffer(call: Call | undefined, facts: OfferFacts): Direction | Failure {
-    if (call === undefined) return this.ofUnknownCall(facts, facts.isFromCallee);
+    if (call === undefined) return this.ofUnknownCall(facts);
     const from = findTag(call, facts.fromTag)?.side ?? sideOfTag(call, facts.fromTag);
     const reader = findTag(call, facts.toTag);
     if (reader !== undefined) return { from, to: reader.side };

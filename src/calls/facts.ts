@@ -17,15 +17,17 @@ export interface CallFacts {
   readonly direction?: Direction;
   /** ng keys to pass on. */
   readonly extra: NgDict;
+  /** The SIP transaction of the INVITE that begins the call, if this is it. */
+  readonly initial?: string;
+  /** Whether the sender is the called party; then a set's default direction is turned round. Unknown if missing. */
+  readonly isFromCallee?: boolean;
 }
 
 export interface OfferFacts extends CallFacts {
   readonly sdp: string;
   /** The SIP transaction whose request carried this offer; absent for offers in replies. */
   readonly transaction?: string;
-  /** Whether the sender is the called party, as in a delayed offer; then a set's default direction is turned round. */
-  readonly isFromCallee?: boolean;
-  /** Whether the offer comes from inside a dialog: its call must exist somewhere. */
+  /** Whether the offer comes from inside a dialog: then its call is looked for on the nodes before it counts as new. */
   readonly isInDialog: boolean;
 }
 

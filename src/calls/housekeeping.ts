@@ -6,22 +6,33 @@ import type { Clock } from '../util/clock.ts';
 import type { CallTable } from './call-table.ts';
 import type { Ledger } from './ledger.ts';
 import type { Replays } from './replays.ts';
+import type { Strays } from './strays.ts';
 
 const TICK_MS = 200;
 /** Live calls looked at in a tick: some tenths of a millisecond. */
 const CALLS_PER_TICK = 2000;
 
 export interface HousekeepingOptions extends RetentionLimits {
-  /** A call of which nothing was heard for so long is over, ms. */
+  /** An established call of which nothing was heard for so long is over, ms. */
   readonly maxIdleMs: number;
+  /** The same for a call that was never answered, ms: its end was not handed over. */
+  readonly maxUnansweredMs: number;
 }
 
 /** @returns what stops it */
 export function startHousekeeping(
-  parts: { calls: CallTable; ledger: Ledger; replays: Replays; store: Store; clock: Clock },
+  parts: {
+    calls: CallTable;
+    ledger: Ledger;
+    replays: Replays;
+    store: Store;
+    strays: Strays;
+    clock: Clock;
+    isBusy: (callId: string) => boolean;
+  },
   options: HousekeepingOptions,
 ): () => void {
-  const { calls, ledger, replays, store, clock } = parts;
+  const { calls, ledger, replays, store, strays, clock, isBusy } = parts;
   let sweep = calls.values();
 
   return clock.every(TICK_MS, () => {
@@ -32,7 +43,10 @@ export function startHousekeeping(
         sweep = calls.values();
         break;
       }
-      if (isIdle(value, now, options.maxIdleMs)) ledger.end(value, 'idle');
+      if (!isIdle(value, now, options) || isBusy(value.callId)) continue;
+      // Nobody can be heard on a call that was never answered; an established one may still carry media.
+      if (value.state === 'early' && value.nodeId !== null) strays.add(value.nodeId, value.callId);
+      ledger.end(value, 'idle');
     }
     calls.forgetEnded(now);
     replays.expire();
@@ -40,6 +54,6 @@ export function startHousekeeping(
   });
 }
 
-function isIdle(call: Call, now: number, maxIdleMs: number): boolean {
-  return now - call.updatedAt > maxIdleMs;
+function isIdle(call: Call, now: number, { maxIdleMs, maxUnansweredMs }: HousekeepingOptions): boolean {
+  return now - call.updatedAt > (call.state === 'confirmed' ? maxIdleMs : maxUnansweredMs);
 }

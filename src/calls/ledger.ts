@@ -1,6 +1,6 @@
 /** The calls in memory together with their rows: every change of a call goes through here. */
 
-import { type Call, findLeg, type Leg, type LegSdp, MAX_LEGS, MAX_OFFERS } from '../domain/call.ts';
+import { type Call, findLeg, findTag, type Leg, type LegSdp, MAX_LEGS, MAX_OFFERS } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
 import { type Direction, formatDirection } from '../domain/side.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
@@ -50,6 +50,18 @@ export class Ledger {
     return this.#calls.getEnded(callId) !== undefined;
   }
 
+  /**
+   * Whether a message comes too late: its transaction began an offer of a call that has ended. The parties' own word
+   * ends it for good; after a refusal by one gateway the same INVITE may be offered to the next.
+   */
+  isLate(callId: string, transaction: string | undefined, isReply: boolean): boolean {
+    const ended = this.#calls.getEnded(callId);
+    if (ended === undefined || transaction === undefined) return false;
+    if (transaction !== ended.initial && !ended.offers.includes(transaction)) return false;
+
+    return isReply || ['bye', 'cancel', '487'].includes(ended.endReason ?? '');
+  }
+
   /** Whether the parties ended the call a short while ago; one that was lost or forgotten may come back. */
   wasHungUp(callId: string): boolean {
     const reason = this.#calls.getEnded(callId)?.endReason;
@@ -91,7 +103,7 @@ export class Ledger {
   /** A node has taken an offer: binds the call to it, making the call if it is new. */
   async offered(
     known: Call | undefined,
-    facts: CallFacts & { isFromCallee?: boolean; transaction?: string },
+    facts: CallFacts & { transaction?: string },
     member: Member,
     news: LegNews,
   ): Promise<void> {
@@ -112,6 +124,7 @@ export class Ledger {
     }
     this.#calls.bind(call, member.id);
     if (call.state === 'announced') call.state = 'early';
+    call.initial = facts.initial ?? call.initial;
     if (facts.transaction !== undefined && !call.offers.includes(facts.transaction)) {
       call.offers = [...call.offers, facts.transaction].slice(-MAX_OFFERS);
     }
@@ -121,6 +134,16 @@ export class Ledger {
     // A binding is on disk before its answer leaves; an offer that changes none need not wait.
     if (isBound) this.#store.noteCall(call, change);
     else await this.#store.saveCall(call, change);
+  }
+
+  /** An answer without SDP, or a further request of its dialog, says that the call is established. */
+  async confirmed(call: Call, tag: string): Promise<void> {
+    const leg = findTag(call, tag);
+    if (call.state === 'confirmed' && leg?.confirmed !== false) return;
+    call.state = 'confirmed';
+    call.updatedAt = this.#clock.utc();
+    if (leg !== undefined) leg.confirmed = true;
+    await this.#store.saveCall(call, leg === undefined ? {} : { leg });
   }
 
   /** The call's node has taken an answer. */
@@ -194,6 +217,7 @@ export class Ledger {
       direction,
       callerTag,
       state: 'announced',
+      initial: facts.initial ?? null,
       offers: [],
       legs: [],
       createdAt: now,

@@ -5,19 +5,16 @@
 
 import { type Call, findLeg, findTag } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
-import { addressFor } from '../domain/node.ts';
-import type { Direction } from '../domain/side.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
-import type { Policy } from '../placement/policy.ts';
 import { type NgDict, RelayFailure } from '../relay/driver.ts';
 import { familyOfSdp, findDefect, outline } from '../sdp/outline.ts';
 import type { Clock } from '../util/clock.ts';
-import type { Family } from '../util/ip.ts';
 import { log } from '../util/log.ts';
 import { checkReply, failureOf, relayRequest, type SdpRequest, wantedAddress } from './anchor.ts';
 import type { Directions } from './directions.ts';
 import type { AnswerFacts, CallFacts, DeleteFacts, OfferFacts, Relayed } from './facts.ts';
 import type { Ledger } from './ledger.ts';
+import { NotPlaced, type Offering } from './offering.ts';
 import type { Search } from './search.ts';
 import type { Strays } from './strays.ts';
 
@@ -26,21 +23,18 @@ export interface MediaParts {
   readonly fleet: Fleet;
   readonly ledger: Ledger;
   readonly directions: Directions;
+  readonly offering: Offering;
   readonly strays: Strays;
   readonly search: Search;
-  readonly policy: Policy;
   readonly clock: Clock;
 }
 
 export interface MediaOptions {
   /** Time for one request, all tries together, ms. */
   readonly budgetMs: number;
-  /** Time for the first node of a new call, and for a delete before it goes on by itself, ms. */
+  /** Time for a delete before it goes on by itself, ms. */
   readonly firstTryMs: number;
 }
-
-/** A try shorter than this, ms, is not worth a packet. */
-const LEAST_TRY_MS = 20;
 
 /** A relay's own words, and the node that said them. */
 export interface NodeReply {
@@ -70,9 +64,8 @@ export class Media {
   }
 
   /** Anchors an offer on the call's node, or on a chosen one if the call is new, and returns the SDP for its reader. */
-  async offer(facts: OfferFacts): Promise<Relayed | Failure> {
-    const { directions, ledger } = this.#parts;
-    const deadline = this.#deadline();
+  async offer(facts: OfferFacts, deadline = this.deadline()): Promise<Relayed | Failure> {
+    const { directions, ledger, offering } = this.#parts;
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -86,13 +79,11 @@ export class Media {
     if (sides instanceof Failure) return sides;
     ledger.reportContradiction(call, facts.direction, sides);
 
-    const candidates = this.#candidates(call, facts, sides);
-    if (candidates instanceof Failure) return candidates;
-    const placed = await this.#tryOffer(candidates, call, { facts, sdp: facts.sdp, sent, sides }, deadline);
-    if (placed instanceof Failure) {
-      return placed.code === 'RTPC_CALL_LOST' && call !== undefined
-        ? ledger.lose(call, placed.message)
-        : placed;
+    const placed = await offering.place(call, { facts, sdp: facts.sdp, sent, sides }, deadline);
+    if (placed instanceof NotPlaced) {
+      if (placed.isCallLost && call !== undefined) await ledger.lose(call);
+
+      return placed.failure;
     }
     const { sdp, member } = placed;
     await ledger.offered(call, facts, member, {
@@ -107,9 +98,8 @@ export class Media {
   }
 
   /** Passes an answer through the call's node. */
-  async answer(facts: AnswerFacts): Promise<Relayed | Failure> {
+  async answer(facts: AnswerFacts, deadline = this.deadline()): Promise<Relayed | Failure> {
     const { directions, fleet, ledger } = this.#parts;
-    const deadline = this.#deadline();
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -129,6 +119,9 @@ export class Media {
     if (address instanceof Failure) return address;
     const reply = await member.driver.answer(relayRequest(request, member, address, false), deadline);
     if (reply instanceof RelayFailure) {
+      if (reply.kind === 'refused')
+        return ledger.lose(call, `node ${member.id} ended the call: "${reply.reason}"`);
+
       return reply.kind === 'unknown-call' ? ledger.lose(call) : failureOf(member, reply);
     }
     const sdp = checkReply(reply, request, member, address);
@@ -187,19 +180,30 @@ export class Media {
     if (call !== undefined) this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
   }
 
+  /** A callee has accepted without SDP, or a later request shows that the dialog stands. */
+  async confirm(callId: string, tag: string): Promise<void> {
+    const call = this.#parts.ledger.get(callId);
+    if (call !== undefined) await this.#parts.ledger.confirmed(call, tag);
+  }
+
   /** What the call's node says of it. */
-  async query(callId: string, setId?: number, fromTag?: string): Promise<NodeReply | Failure> {
+  async query(
+    callId: string,
+    setId?: number,
+    fromTag?: string,
+    deadline = this.deadline(),
+  ): Promise<NodeReply | Failure> {
     const member = await this.#owner(callId, setId);
     if (member instanceof Failure) return member;
 
-    return this.#reply(callId, member, await member.driver.query(callId, this.#deadline(), fromTag));
+    return this.#reply(callId, member, await member.driver.query(callId, deadline, fromTag));
   }
 
   /**
    * Sends any other command about a call to its node. If the reply brings an SDP (`subscribe request`), the direction
    * says who reads it, and the address is imposed as on an offer.
    */
-  async command(message: NgDict, facts: CallFacts): Promise<NodeReply | Failure> {
+  async command(message: NgDict, facts: CallFacts, deadline = this.deadline()): Promise<NodeReply | Failure> {
     const { ledger } = this.#parts;
     const member = await this.#owner(facts.callId, facts.setId);
     if (member instanceof Failure) return member;
@@ -211,7 +215,7 @@ export class Media {
       );
     }
     if (message.command !== 'subscribe request') {
-      return this.#reply(facts.callId, member, await member.driver.command(message, this.#deadline()));
+      return this.#reply(facts.callId, member, await member.driver.command(message, deadline));
     }
     if (facts.direction === undefined) {
       return new Failure(
@@ -222,8 +226,12 @@ export class Media {
     const request: SdpRequest = { facts, sdp: '', sent: outline(''), sides: facts.direction };
     const address = wantedAddress(member, request, 'IP4');
     if (address instanceof Failure) return address;
-    const imposed = { ...message, 'media-address': address.address, 'address-family': address.family };
-    const result = this.#reply(facts.callId, member, await member.driver.command(imposed, this.#deadline()));
+    const byInterface = member.node.mediaAddresses.find((own) => own.address === address.address)?.interface;
+    const imposed =
+      member.node.imposeMode === 'interface' && byInterface
+        ? { ...message, interface: byInterface }
+        : { ...message, 'media-address': address.address, 'address-family': address.family };
+    const result = this.#reply(facts.callId, member, await member.driver.command(imposed, deadline));
     const told = await result;
     if (told instanceof Failure) return told;
     const sdp = checkReply(String(told.reply.sdp ?? ''), request, member, address);
@@ -231,7 +239,8 @@ export class Media {
     return sdp instanceof Failure ? sdp : { ...told, reply: { ...told.reply, sdp } };
   }
 
-  #deadline(): number {
+  /** When a request that comes now must be over, monotonic ms. */
+  deadline(): number {
     return this.#parts.clock.monotonic() + this.#options.budgetMs;
   }
 
@@ -267,98 +276,11 @@ export class Media {
 
     return limit ?? ledger.adopt(facts, direction, senderTag, member);
   }
-
-  /** The nodes an offer may go to, best first. Only while no dialog depends on a node may the offer go elsewhere. */
-  #candidates(call: Call | undefined, facts: OfferFacts, sides: Direction): readonly Member[] | Failure {
-    const { fleet, policy } = this.#parts;
-    const owner = fleet.get(call?.nodeId ?? null);
-    if (call !== undefined && call.nodeId !== null) {
-      if (owner !== undefined && (call.state !== 'early' || facts.toTag !== undefined)) return [owner];
-      if (owner === undefined)
-        return new Failure('RTPC_CALL_LOST', `node ${call.nodeId}, which had the call, is gone`);
-    }
-    const setId = call?.setId ?? facts.setId ?? 0;
-    const placeable = fleet.placeable(setId);
-    const able = placeable.filter(({ node }) =>
-      [sides.from, sides.to].every((side) => addressFor(node, side, 'IP4')),
-    );
-    const ranked = policy(facts.callId, able);
-    if (owner !== undefined) return [owner, ...ranked.filter(({ id }) => id !== owner.id)];
-    if (ranked.length > 0) return ranked;
-    const why =
-      placeable.length === 0
-        ? 'has no node that takes calls'
-        : `has no node with media addresses for both ${sides.from} and ${sides.to}`;
-
-    return new Failure('RTPC_NO_NODE', `set ${setId} ${why}; see "rtp-cluster node list"`);
-  }
-
-  /** Offers to one candidate after the other until one takes the call or the time is up. */
-  async #tryOffer(
-    candidates: readonly Member[],
-    call: Call | undefined,
-    request: SdpRequest,
-    deadline: number,
-  ): Promise<{ sdp: string; member: Member } | Failure> {
-    const { clock, strays } = this.#parts;
-    const { callId } = request.facts;
-    const family = this.#familyOfReader(call, request);
-    let last: Failure | undefined;
-    for (const [index, member] of candidates.entries()) {
-      const now = clock.monotonic();
-      if (deadline - now < LEAST_TRY_MS) break;
-      const isNew = call?.nodeId !== member.id;
-      const isLast = index === candidates.length - 1;
-      const tryDeadline = isLast ? deadline : Math.min(deadline, now + this.#options.firstTryMs);
-      const address = wantedAddress(member, request, family);
-      if (address instanceof Failure) return address;
-      // The owner too: a delete may be waiting for it since an offer whose outcome nobody knows.
-      if (!(await strays.claim(member.id, callId, tryDeadline))) continue;
-      const reply = await member.driver.offer(relayRequest(request, member, address, isNew), tryDeadline);
-      if (!(reply instanceof RelayFailure)) {
-        const sdp = checkReply(reply, request, member, address);
-        if (!(sdp instanceof Failure)) return { sdp, member };
-        log.error('node.wrong_address', { node: member.id, call_id: callId, cause: sdp.message });
-        if (!isNew) return sdp;
-        strays.add(member.id, callId);
-        last = sdp;
-        continue;
-      }
-      log.warning('media.try_failed', {
-        call_id: callId,
-        node: member.id,
-        cause: reply.kind,
-        reason: reply.reason,
-      });
-      last = failureOf(member, reply);
-      // A call which the node may have now, and which nobody will use: told to delete before the next node is asked.
-      if (isNew ? reply.isUncertain || reply.kind === 'rejected' : reply.isUncertain && !isLast) {
-        strays.add(member.id, callId);
-      }
-      if (reply.kind === 'refused' && !isNew) {
-        return new Failure('RTPC_CALL_LOST', `node ${member.id} ended the call: "${reply.reason}"`);
-      }
-      if (reply.kind === 'rejected' || reply.kind === 'too-large') return last;
-    }
-
-    return (
-      last ??
-      new Failure('RTPC_RELAY_SILENT', 'the time for this request was over before a node could be asked')
-    );
-  }
-
-  /** The family asked for, else the one the reader is known to use, else the sender's. */
-  #familyOfReader(call: Call | undefined, { facts, sent }: SdpRequest): Family {
-    const asked = facts.extra['address-family'];
-    if (asked === 'IP4' || asked === 'IP6') return asked;
-
-    return findTag(call, facts.toTag)?.family ?? familyOfSdp(sent);
-  }
 }
 
 /** Call-IDs a command joins with its own (reference: ng-protocol 4). */
 function otherCalls(message: NgDict): string[] {
   const named = [message['to-call-id'], message['source-call-id'], message.calls].flat();
 
-  return named.filter((value): value is string => typeof value === 'string');
+  return named.filter((value) => value !== undefined).map(String);
 }

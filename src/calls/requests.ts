@@ -42,18 +42,23 @@ export class Requests {
     this.#clock = clock;
   }
 
+  /** Whether requests of this call are under way. */
+  isBusy(callId: string): boolean {
+    return this.#serial.has(callId);
+  }
+
   /** Does what a SIP message asks for (reference: sip-proxies 2.2). */
   async auto(request: SipRequest): Promise<Relayed | typeof NOTHING | Failure> {
     const { sip, sdp } = request;
     const { callId, cseq, method, status, fromTag, toTag, branch, end } = sip;
     const same = [cseq, method, status, fromTag, toTag, branch, end, sdp].join('\n');
 
-    return this.#serial.run(callId, same, async () => {
+    return this.#run(callId, same, async (deadline) => {
       // A call may have ended without being deleted: lost, or idle for too long.
       if (this.#ledger.get(callId) === undefined) this.#replays.forget(callId);
       const replay = cseq === undefined ? undefined : this.#replays.get(callId, same);
       if (replay !== undefined) return replay;
-      const answer = await this.#follow(request);
+      const answer = await this.#follow(request, deadline);
       if (answer !== NOTHING && !(answer instanceof Failure) && cseq !== undefined) {
         this.#replays.put(callId, same, answer);
       }
@@ -64,16 +69,20 @@ export class Requests {
 
   offer(facts: OfferFacts): Promise<Relayed | Failure> {
     const { callId, fromTag, toTag, branch, sdp } = facts;
-    const same = ['offer', fromTag, toTag, branch, sdp].join('\n');
+    const same = ['offer', fromTag, toTag, branch, rest(facts), sdp].join('\n');
 
-    return this.#serial.run(callId, same, () => this.#timed('offer', callId, this.#media.offer(facts)));
+    return this.#run(callId, same, (deadline) =>
+      this.#timed('offer', callId, this.#media.offer(facts, deadline)),
+    );
   }
 
   answer(facts: AnswerFacts): Promise<Relayed | Failure> {
     const { callId, fromTag, toTag, branch, sdp } = facts;
-    const same = ['answer', fromTag, toTag, branch, sdp].join('\n');
+    const same = ['answer', fromTag, toTag, branch, rest(facts), sdp].join('\n');
 
-    return this.#serial.run(callId, same, () => this.#timed('answer', callId, this.#media.answer(facts)));
+    return this.#run(callId, same, (deadline) =>
+      this.#timed('answer', callId, this.#media.answer(facts, deadline)),
+    );
   }
 
   delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
@@ -81,28 +90,60 @@ export class Requests {
   }
 
   query(callId: string, setId?: number, fromTag?: string): Promise<NodeReply | Failure> {
-    return this.#serial.run(callId, `query\n${fromTag}`, () =>
-      this.#timed('query', callId, this.#media.query(callId, setId, fromTag)),
+    return this.#run(callId, `query\n${fromTag}`, (deadline) =>
+      this.#timed('query', callId, this.#media.query(callId, setId, fromTag, deadline)),
     );
   }
 
   command(message: NgDict, facts: CallFacts): Promise<NodeReply | Failure> {
-    return this.#serial.run(facts.callId, `command\n${JSON.stringify(message)}`, () =>
-      this.#timed(String(message.command), facts.callId, this.#media.command(message, facts)),
+    return this.#run(facts.callId, `command\n${JSON.stringify(message)}`, (deadline) =>
+      this.#timed(String(message.command), facts.callId, this.#media.command(message, facts, deadline)),
     );
   }
 
-  async #follow(request: SipRequest): Promise<Relayed | typeof NOTHING | Failure> {
+  /** Runs work in the line of its call. The time spent in the line counts: the client has waited for it. */
+  #run<T>(
+    callId: string,
+    same: string,
+    work: (deadline: number) => Promise<T | Failure>,
+  ): Promise<T | Failure> {
+    const deadline = this.#media.deadline();
+
+    return this.#serial.run(callId, same, async () => {
+      if (this.#clock.monotonic() < deadline) return work(deadline);
+
+      return new Failure(
+        'RTPC_BUSY',
+        'earlier requests of this call took all the time there was for this one',
+      );
+    });
+  }
+
+  async #follow(request: SipRequest, deadline: number): Promise<Relayed | typeof NOTHING | Failure> {
     const { sip, sdp, setId, source, direction, extra } = request;
-    const { callId } = sip;
+    const { callId, toTag } = sip;
     const call = this.#ledger.get(callId);
+    const isRequest = sip.status === undefined;
+    // A further INVITE inside the dialog shows that the first one was accepted, even if nobody told us of the 200.
+    if (sip.method === 'INVITE' && isRequest && toTag !== undefined) {
+      await this.#media.confirm(callId, call?.callerTag === sip.fromTag ? toTag : sip.fromTag);
+    }
     const step = decide(sip, call === undefined ? undefined : memoryOf(call));
+    const isInitial = sip.method === 'INVITE' && (isRequest ? toTag === undefined : call === undefined);
+    const transaction = transactionOf(sip);
+    if (
+      (step.do === 'offer' || step.do === 'answer') &&
+      this.#ledger.isLate(callId, transaction, !isRequest)
+    ) {
+      return this.#ledger.unknown({ callId });
+    }
     const common = {
       callId,
       extra,
       ...(sip.branch === undefined ? {} : { branch: sip.branch }),
       ...(setId === undefined ? {} : { setId }),
       ...(source === undefined ? {} : { source }),
+      ...(isInitial && transaction !== undefined ? { initial: transaction } : {}),
     };
     switch (step.do) {
       case 'nothing':
@@ -110,10 +151,19 @@ export class Requests {
       case 'refuse':
         return new Failure('RTPC_BAD_PARAMETER', step.why);
       case 'announce': {
-        const facts = { ...common, fromTag: sip.fromTag, ...(direction === undefined ? {} : { direction }) };
+        const facts = {
+          ...common,
+          fromTag: sip.fromTag,
+          isFromCallee: false,
+          ...(direction === undefined ? {} : { direction }),
+        };
 
         return (await this.#media.announce(facts)) ?? NOTHING;
       }
+      case 'confirm':
+        await this.#media.confirm(callId, step.tag);
+
+        return NOTHING;
       case 'forget':
         this.#media.forget(callId, step.tag);
 
@@ -124,21 +174,24 @@ export class Requests {
         return result instanceof Failure ? result : NOTHING;
       }
       case 'offer': {
+        const isInDialog = !step.isReply && step.toTag !== undefined;
         const isFromCallee = call === undefined ? step.isReply : step.fromTag !== call.callerTag;
-        const transaction = step.isReply ? undefined : transactionOf(sip);
+        // Of a dialog we do not know, either party may be the caller: the direction of the call says nothing then.
+        const isEither = call === undefined && isInDialog;
         const facts: OfferFacts = {
           ...common,
           fromTag: step.fromTag,
           ...(step.toTag === undefined ? {} : { toTag: step.toTag }),
-          ...(direction === undefined ? {} : { direction: isFromCallee ? reverse(direction) : direction }),
-          ...(transaction === undefined ? {} : { transaction }),
+          ...(direction === undefined || isEither
+            ? {}
+            : { direction: isFromCallee ? reverse(direction) : direction }),
+          ...(step.isReply || transaction === undefined ? {} : { transaction }),
+          ...(isEither ? {} : { isFromCallee }),
           sdp,
-          isFromCallee,
-          // An offer in a reply may be the first SDP of a call; one in a request with two tags never is.
-          isInDialog: !step.isReply && step.toTag !== undefined,
+          isInDialog,
         };
 
-        return this.#timed('offer', callId, this.#media.offer(facts));
+        return this.#timed('offer', callId, this.#media.offer(facts, deadline));
       }
       case 'answer': {
         const isFromCallee = call === undefined ? sip.status !== undefined : step.toTag !== call.callerTag;
@@ -147,11 +200,12 @@ export class Requests {
           fromTag: step.fromTag,
           toTag: step.toTag,
           ...(direction === undefined ? {} : { direction: isFromCallee ? reverse(direction) : direction }),
+          isFromCallee,
           sdp,
           isFinal: step.isFinal,
         };
 
-        return this.#timed('answer', callId, this.#media.answer(facts));
+        return this.#timed('answer', callId, this.#media.answer(facts, deadline));
       }
     }
   }
@@ -180,9 +234,16 @@ export class Requests {
   }
 }
 
+/** What besides tags and SDP makes two requests different. */
+function rest({ direction, setId, extra }: CallFacts): string {
+  return JSON.stringify([direction, setId, extra]);
+}
+
 function memoryOf(call: Call): CallMemory {
   return {
     isConfirmed: call.state === 'confirmed',
+    initial: call.initial,
+    hasOtherBranch: (branch) => call.legs.some((leg) => leg.branch !== branch),
     carriedOffer: (transaction) => call.offers.includes(transaction),
     isOffering: (tag) => findTag(call, tag)?.offering === true,
     hasUnnamedOffer: (tag) =>

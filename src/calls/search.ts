@@ -32,13 +32,16 @@ export class Search {
     });
   }
 
-  /** Deletes the call wherever it is. Returns the reply of a node that had it. */
-  deleteEverywhere(callId: string, setId?: number): Promise<NgDict | undefined> {
-    return this.#ask(setId, async (member, deadline) => {
+  /** Deletes the call wherever it is, and waits for all nodes. Returns the reply of one that had it. */
+  async deleteEverywhere(callId: string, setId?: number): Promise<NgDict | undefined> {
+    const replies: NgDict[] = [];
+    await this.#ask(setId, async (member, deadline): Promise<undefined> => {
       const result = await member.driver.delete({ callId }, deadline);
-
-      return result instanceof RelayFailure || !result.found ? undefined : result.reply;
+      if (!(result instanceof RelayFailure) && result.found) replies.push(result.reply);
     });
+    if (replies.length > 0) this.counters.found++;
+
+    return replies[0];
   }
 
   /** Asks all nodes at once; the first that says something wins. */

@@ -20,6 +20,11 @@ export class Serial {
     return this.#lines.size;
   }
 
+  /** Whether a request of the call is under way. */
+  has(callId: string): boolean {
+    return this.#lines.has(callId);
+  }
+
   /**
    * Runs `work` when no earlier request of the call is under way.
    * @param same names what is asked; a request with the same name that has not ended yet lends its result

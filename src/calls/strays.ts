@@ -6,7 +6,7 @@
 import type { Fleet } from '../fleet/fleet.ts';
 import { RelayFailure } from '../relay/driver.ts';
 import type { Store, Stray } from '../store/store.ts';
-import type { Clock } from '../util/clock.ts';
+import { after, type Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
 
 /** Time one delete may take, and the first pause after it failed, ms; the pause doubles up to the last. */
@@ -24,11 +24,10 @@ const TICK_MS = 250;
 interface Entry {
   readonly stray: Stray;
   /** Monotonic ms: until then "unknown call" proves nothing. */
-  readonly doubtUntil: number;
+  doubtUntil: number;
   nextAt: number;
   pause: number;
   inFlight: Promise<void> | undefined;
-  isStored: boolean;
 }
 
 export class Strays {
@@ -44,7 +43,7 @@ export class Strays {
     this.#fleet = fleet;
     this.#store = store;
     this.#clock = clock;
-    for (const stray of store.loadStrays()) this.#enter(stray, clock.monotonic(), true);
+    for (const stray of store.loadStrays()) this.#enter(stray, clock.monotonic());
     this.#stopTick = clock.every(TICK_MS, () => this.#tick());
   }
 
@@ -52,10 +51,18 @@ export class Strays {
     return this.#entries.size;
   }
 
+  /** Whether a node still has to be told something. */
+  concerns(nodeId: number): boolean {
+    return [...this.#entries.values()].some(({ stray }) => stray.nodeId === nodeId);
+  }
+
   /** Tells a node to delete a call, now and until it answers. */
   add(nodeId: number, callId: string): void {
     const now = this.#clock.monotonic();
-    const entry = this.#enter({ nodeId, callId, since: this.#clock.utc() }, now + DOUBT_MS, false);
+    const entry = this.#enter({ nodeId, callId, since: this.#clock.utc() }, now + DOUBT_MS);
+    entry.doubtUntil = now + DOUBT_MS;
+    // Stored at once: a crash in the next moments must not leave the call to the relay's own time-out.
+    this.#store.noteStray(entry.stray, false);
     entry.inFlight ??= this.#attempt(entry);
   }
 
@@ -67,17 +74,21 @@ export class Strays {
   async claim(nodeId: number, callId: string, deadline: number): Promise<boolean> {
     const entry = this.#entries.get(key(nodeId, callId));
     if (entry === undefined) return true;
-    if (entry.inFlight !== undefined) await entry.inFlight;
+    if (entry.inFlight !== undefined) {
+      await Promise.race([entry.inFlight, after(this.#clock, deadline - this.#clock.monotonic())]);
+      // Still under way: it may hit whatever is offered now, and it must go on until it is answered.
+      if (entry.inFlight !== undefined) return false;
+    }
     this.#remove(entry);
 
-    return this.#clock.monotonic() < deadline;
+    return true;
   }
 
   stop(): void {
     this.#stopTick();
   }
 
-  #enter(stray: Stray, doubtUntil: number, isStored: boolean): Entry {
+  #enter(stray: Stray, doubtUntil: number): Entry {
     const name = key(stray.nodeId, stray.callId);
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
@@ -89,7 +100,6 @@ export class Strays {
       nextAt: this.#clock.monotonic(),
       pause: FIRST_PAUSE_MS,
       inFlight: undefined,
-      isStored,
     };
     this.#entries.set(name, entry);
 
@@ -114,10 +124,6 @@ export class Strays {
       this.#remove(entry);
 
       return;
-    }
-    if (!entry.isStored) {
-      entry.isStored = true;
-      this.#store.noteStray(entry.stray, false);
     }
     if (result instanceof RelayFailure) {
       entry.nextAt = now + entry.pause;
@@ -150,8 +156,8 @@ export class Strays {
   }
 
   #remove(entry: Entry): void {
-    this.#entries.delete(key(entry.stray.nodeId, entry.stray.callId));
-    if (entry.isStored) this.#store.noteStray(entry.stray, true);
+    if (this.#entries.delete(key(entry.stray.nodeId, entry.stray.callId)))
+      this.#store.noteStray(entry.stray, true);
   }
 }
 

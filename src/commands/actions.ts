@@ -71,6 +71,21 @@ function wrong(name: string, error: UsageError, io: Io): number {
   return EXIT.usage;
 }
 
+/** The action that removes one of the things at `/v1/NOUNs` by its id. */
+export function removal(noun: string, readId: (text?: string) => number | UsageError): Action {
+  return {
+    words: ['ID'],
+    flags: {},
+    async run(args, [text], api, io) {
+      const id = readId(text);
+      if (id instanceof UsageError) return id;
+      const reply = await api.call('DELETE', `/v1/${noun}s/${id}`);
+
+      return reply instanceof ApiError ? reply : show(args, io, reply, () => [`${noun} ${id} removed`]);
+    },
+  };
+}
+
 /** Prints a reply as it is with `--json`, else the lines made of it. */
 export function show(args: Args, io: Io, reply: Reply, lines: () => readonly string[]): number {
   if (args.has('json')) {

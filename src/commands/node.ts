@@ -3,7 +3,7 @@
 import type { MediaAddress } from '../domain/node.ts';
 import { parseSocket } from '../domain/node.ts';
 import { familyOf } from '../util/ip.ts';
-import { type Action, runActions, show } from './actions.ts';
+import { type Action, removal, runActions, show } from './actions.ts';
 import { type Args, type FlagKind, readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
@@ -263,20 +263,14 @@ function merged(
   return { ...Object.fromEntries(kept), ...fields, media_addresses: [...others, ...now] };
 }
 
-const remove: Action = {
-  words: ['ID'],
-  flags: {},
-  async run(args, [text], api, io) {
-    const id = readId(text);
-    if (id instanceof UsageError) return id;
-    const reply = await api.call('DELETE', `/v1/nodes/${id}`);
-
-    return reply instanceof ApiError ? reply : show(args, io, reply, () => [`node ${id} removed`]);
-  },
-};
-
 /** Actions of `rtp-cluster node`. */
-export const actions = { list, show: showOne, add, set: change, remove } as const;
+export const actions = {
+  list,
+  show: showOne,
+  add,
+  set: change,
+  remove: removal('node', readId),
+} as const;
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runActions('node', actions, argv, io);

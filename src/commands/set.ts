@@ -1,6 +1,6 @@
 /** `rtp-cluster set`: the sets of nodes, over the management API. */
 
-import { type Action, runActions, show } from './actions.ts';
+import { type Action, removal, runActions, show } from './actions.ts';
 import { readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
@@ -60,20 +60,8 @@ const change: Action = {
   },
 };
 
-const remove: Action = {
-  words: ['ID'],
-  flags: {},
-  async run(args, [text], api, io) {
-    const id = readId(text);
-    if (id instanceof UsageError) return id;
-    const reply = await api.call('DELETE', `/v1/sets/${id}`);
-
-    return reply instanceof ApiError ? reply : show(args, io, reply, () => [`set ${id} removed`]);
-  },
-};
-
 /** Actions of `rtp-cluster set`. */
-export const actions = { list, change, remove } as const;
+export const actions = { list, change, remove: removal('set', readId) } as const;
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runActions('set', actions, argv, io);

@@ -161,6 +161,7 @@ function assemble(
       max: take(calls.max),
       keepEndedS: take(calls.keepEnded),
       maxIdleS: take(calls.maxIdle),
+      maxUnansweredS: take(calls.maxUnanswered),
       keepEndedMax: take(calls.keepEndedMax),
     },
     events: { keepMax: take(events.keepMax), keepS: take(events.keep) },

@@ -137,7 +137,16 @@ export const TABLE = {
       unit: 's',
       min: 60,
       max: 31_536_000,
-      reason: 'A call of which nothing was heard for so long is ended: its BYE was lost.',
+      reason: 'An established call of which nothing was heard for so long is ended: its BYE was lost.',
+    }),
+    maxUnanswered: integer({
+      key: 'calls.max_unanswered_s',
+      fallback: 3600,
+      unit: 's',
+      min: 60,
+      max: 31_536_000,
+      reason:
+        'The same for a call that was never answered; its relay is told to delete it. rtpengine does so after offer-timeout, 3600 s by default.',
     }),
     keepEndedMax: integer({
       key: 'calls.keep_ended_max',
@@ -273,6 +282,7 @@ export interface Settings {
     readonly max: number;
     readonly keepEndedS: number;
     readonly maxIdleS: number;
+    readonly maxUnansweredS: number;
     readonly keepEndedMax: number;
   };
   readonly events: { readonly keepMax: number; readonly keepS: number };

@@ -42,6 +42,8 @@ export interface Call {
   /** The caller's tag: the first From tag seen. */
   readonly callerTag: string;
   state: CallState;
+  /** The INVITE that began the call, as `cseq INVITE from-tag`; null if the client names operations, not messages. */
+  initial: string | null;
   /** SIP transactions that carried an offer, as `cseq method from-tag`, newest last; at most `MAX_OFFERS`. */
   offers: readonly string[];
   legs: Leg[];

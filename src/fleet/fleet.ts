@@ -118,7 +118,7 @@ export class Fleet {
     if (member === undefined) return undefined;
     const removedAt = this.#clock.utc();
     const failure = this.#write(() =>
-      hasCalls ? this.#rows.writeNodes([{ ...member.node, removedAt }]) : this.#rows.deleteNode(id),
+      hasCalls ? this.#rows.writeNodes([{ ...member.node, removedAt }]) : this.#rows.deleteNodes([id]),
     );
     if (failure !== undefined) return failure;
     if (hasCalls) {
@@ -128,6 +128,25 @@ export class Fleet {
       member.driver.close();
     }
     this.#regroup();
+
+    return undefined;
+  }
+
+  /**
+   * Forgets removed nodes without calls, for the start: when the program ended between the last call of such a node and
+   * its removal, nothing else ever would.
+   */
+  forgetRemoved(hasCalls: (id: number) => boolean): undefined | Failure {
+    const over = [...this.#members.values()].filter(
+      ({ id, removedAt }) => removedAt !== null && !hasCalls(id),
+    );
+    if (over.length === 0) return undefined;
+    const failure = this.#write(() => this.#rows.deleteNodes(over.map(({ id }) => id)));
+    if (failure !== undefined) return failure;
+    for (const { id, driver } of over) {
+      this.#members.delete(id);
+      driver.close();
+    }
 
     return undefined;
   }

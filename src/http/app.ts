@@ -36,29 +36,33 @@ export interface AppParts {
 export function createApp(parts: AppParts): AnyElysia {
   const { requests, fleet, roster, calls, store, sides, maxBodyBytes, guard, readiness, local } = parts;
   const callsOn = (nodeId: number): number => calls.countOn(nodeId);
-  const described = new Elysia()
+  // The routes themselves ask for the token, so that no second reading of the path decides who needs one. This hook comes
+  // before validation: whoever has no token learns nothing else.
+  const closed = new Elysia()
+    .onTransform(({ request }) => {
+      const failure = guard.refuseToken(request, local.has(request));
+      if (failure !== undefined) throw failure;
+    })
     .use(mediaRoutes(requests, sides, maxBodyBytes))
     .use(nodeRoutes(fleet, roster, callsOn))
     .use(setRoutes(fleet, sides, callsOn))
     .use(callRoutes(calls, store))
-    .use(healthRoutes(store, readiness));
+    .use(openapiRoutes(() => described));
+  const described: AnyElysia = new Elysia().use(closed).use(healthRoutes(store, readiness));
 
   return new Elysia()
     .onRequest(({ request }) => {
-      const failure = guard.refuse(request, pathOf(request.url), local.has(request));
+      const failure = guard.refuseHost(request, local.has(request));
 
-      return failure === undefined ? undefined : refusal(failure);
+      return failure === undefined ? undefined : failureResponse(failure);
     })
-    .onError({ as: 'global' }, ({ code, error }) => failureResponse(toFailure(code, error)))
-    .use(described)
-    .use(openapiRoutes(described));
-}
+    .onError({ as: 'global' }, ({ code, error, request }) => {
+      // Who has no token does not learn which paths there are.
+      const unknown = code === 'NOT_FOUND' ? guard.refuseToken(request, local.has(request)) : undefined;
 
-function pathOf(url: string): string {
-  const start = url.indexOf('/', url.indexOf('//') + 2);
-  const end = url.indexOf('?', start);
-
-  return start === -1 ? '/' : url.slice(start, end === -1 ? undefined : end);
+      return refusal(unknown ?? toFailure(code, error));
+    })
+    .use(described);
 }
 
 function refusal(failure: Failure): Response {
@@ -70,6 +74,7 @@ function refusal(failure: Failure): Response {
 
 /** Whatever was thrown, as a failure that tells no internals. */
 function toFailure(code: string | number, error: unknown): Failure {
+  if (error instanceof Failure) return error;
   switch (code) {
     case 'NOT_FOUND':
       return new Failure('RTPC_NOT_FOUND', 'there is no such path; /openapi lists them');

@@ -125,8 +125,10 @@ export function callRoutes(calls: CallTable, store: Store) {
     .get(
       '/v1/events',
       ({ query: { limit = PAGE.default, before } }) => {
-        const events = store.listEvents(limit, before ?? null);
-        const shown = events.map(({ id, at, kind, nodeId, callId, detail }) => ({
+        // One more than wanted: it tells whether there is another page.
+        const events = store.listEvents(limit + 1, before ?? null);
+        const page = events.slice(0, limit);
+        const shown = page.map(({ id, at, kind, nodeId, callId, detail }) => ({
           id,
           at,
           kind,
@@ -135,7 +137,7 @@ export function callRoutes(calls: CallTable, store: Store) {
           detail,
         }));
 
-        return json({ events: shown, next: events.length === limit ? (events.at(-1)?.id ?? null) : null });
+        return json({ events: shown, next: events.length > limit ? (page.at(-1)?.id ?? null) : null });
       },
       { query: EventQuery, detail: { tags: ['events'], summary: 'What happened, newest first' } },
     );

@@ -11,9 +11,6 @@ export interface GuardOptions {
   readonly hosts: readonly string[];
 }
 
-/** Paths for supervisors, which have no token. */
-const OPEN_PATHS = new Set(['/healthz', '/readyz']);
-
 export class Guard {
   readonly #tokens: readonly Buffer[];
   readonly #hosts: ReadonlySet<string>;
@@ -24,10 +21,10 @@ export class Guard {
   }
 
   /**
-   * Why a request is refused, or undefined.
+   * Why a request is refused before anybody looks at its path, or undefined.
    * @param isLocal whether it came over the unix socket, whose file mode has already said who may
    */
-  refuse(request: Request, path: string, isLocal: boolean): Failure | undefined {
+  refuseHost(request: Request, isLocal: boolean): Failure | undefined {
     if (!isLocal && !this.#knowsHost(request.headers.get('host') ?? '')) {
       return new Failure(
         'RTPC_NOT_FOUND',
@@ -38,7 +35,13 @@ export class Guard {
     if (origin !== null && hostOf(origin) !== request.headers.get('host')) {
       return new Failure('RTPC_FOREIGN_ORIGIN', 'a web page of another origin may not use this API');
     }
-    if (isLocal || this.#tokens.length === 0 || OPEN_PATHS.has(path)) return undefined;
+
+    return undefined;
+  }
+
+  /** Why a request may not use a route that wants a token, or undefined. */
+  refuseToken(request: Request, isLocal: boolean): Failure | undefined {
+    if (isLocal || this.#tokens.length === 0) return undefined;
     const token = /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
     if (token !== undefined && this.#knowsToken(token)) return undefined;
 
@@ -49,12 +52,14 @@ export class Guard {
    * A web page can make a browser ask us under a name of the page's own (DNS rebinding), but not under an address.
    */
   #knowsHost(header: string): boolean {
-    const name = header
-      .replace(/:\d+$/, '')
-      .replace(/^\[(.*)\]$/, '$1')
-      .toLowerCase();
+    // An IPv6 address stands in brackets (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
+    const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::\d+)?$/i.exec(header);
+    if (match === null) return false;
+    const [, bracketed, name = ''] = match;
+    if (bracketed !== undefined)
+      return familyOf(bracketed) === 'IP6' || this.#hosts.has(bracketed.toLowerCase());
 
-    return familyOf(name) !== undefined || this.#hosts.has(name);
+    return familyOf(name) === 'IP4' || this.#hosts.has(name.toLowerCase());
   }
 
   /** Compares digests, all of them, so that time tells neither length nor content. */

@@ -61,7 +61,7 @@ export const MEDIA_DOCS = {
       source,
       branch,
       flags,
-      query('end', 'Given to tear the call down without BYE; the value is the reason.'),
+      query('end', 'Given to tear the call down without BYE; the value is the reason, at most 64 bytes.'),
     ],
     requestBody: sdpBody,
     responses: { ...sdpResponses, ...nothing },
@@ -94,7 +94,8 @@ export const MEDIA_DOCS = {
   delete: {
     tags: ['media'],
     summary: 'End a call, or one branch of it',
-    description: 'With `Accept: application/json` the answer is what the relay says; from rtpengine 12.5 on, its last statistics.',
+    description:
+      'With `Accept: application/json` the answer is what the relay says; from rtpengine 12.5 on, its last statistics.',
     parameters: [callId, branch, set, query('end', 'The reason, for the record.')],
     responses: { 200: { description: 'Done, with statistics.' }, ...nothing, 404: sdpResponses[404] },
   },
@@ -107,9 +108,9 @@ export const MEDIA_DOCS = {
   },
   command: {
     tags: ['media'],
-    summary: 'Send any other ng command about a call to its node',
+    summary: 'Send another ng command about a call to its node',
     description:
-      'The JSON object is the ng message: `command`, `call-id` and what the command takes, as `start recording` or `play media`.',
+      'The JSON object is the ng message: `command`, `call-id` and what the command takes, as `start recording` or `play media`. Commands that concern a node or other calls are refused.',
     requestBody: jsonBody,
     responses: {
       200: { description: 'The reply of the relay, and the node.' },

@@ -106,16 +106,23 @@ class MediaDoor {
       case 'offer':
         if (fromTag === '') return missing('from-tag');
 
-        return this.#requests.offer({ ...facts, sdp, isInDialog: toTag !== undefined });
+        return this.#requests.offer({
+          ...facts,
+          sdp,
+          isInDialog: toTag !== undefined,
+          ...(toTag === undefined ? { isFromCallee: false } : {}),
+        });
       case 'answer':
         if (fromTag === '') return missing('from-tag');
         if (toTag === undefined) return missing('to-tag');
 
         return this.#requests.answer({ ...facts, toTag, sdp, isFinal: true });
       case 'delete': {
+        const end = parameters.end();
+        if (end instanceof Failure) return end;
         const result = await this.#requests.delete({
           callId,
-          reason: parameters.text('end') ?? 'delete',
+          reason: end ?? 'delete',
           ...(branch === undefined ? {} : { branch }),
           ...(setId === undefined ? {} : { setId }),
         });
@@ -151,15 +158,17 @@ class MediaDoor {
     if (method instanceof Failure) return method;
     if (status instanceof Failure) return status;
     const { callId, fromTag, toTag, branch, direction, setId, source, extra } = facts;
-    const cseq = parameters.text('cseq');
-    const end = parameters.text('end');
+    const cseq = parameters.cseq();
+    const end = parameters.end();
+    if (cseq instanceof Failure) return cseq;
+    if (end instanceof Failure) return end;
 
     return this.#requests.auto({
       sip: {
         callId,
         fromTag,
         method,
-        hasSdp: sdp !== '',
+        hasSdp: sdp !== '' && !isWithoutMedia(sdp),
         ...(toTag === undefined ? {} : { toTag }),
         ...(status === undefined ? {} : { status }),
         ...(cseq === undefined ? {} : { cseq }),
@@ -179,10 +188,12 @@ class MediaDoor {
       return new Failure('RTPC_BAD_BODY', 'the body must be a JSON object with "command" and "call-id"');
     const command = parameters.text('command');
     if (command === undefined) return missing('command');
-    if (OWN_COMMANDS.has(command)) {
+    if (!COMMANDS.has(command)) {
+      const why = REFUSED_COMMANDS.get(command) ?? 'it is not known to concern one call only';
+
       return new Failure(
         'RTPC_COMMAND_UNSUPPORTED',
-        `"${command}" cannot be sent as a command; ${OWN_COMMANDS.get(command)}`,
+        `"${command}" cannot be sent as a command: ${why}; allowed are ${[...COMMANDS].join(', ')}`,
       );
     }
     const { direction: _, dir: __, set: ___, ...message } = body.json;
@@ -192,12 +203,31 @@ class MediaDoor {
   }
 }
 
-/** Commands with a path of their own, or that concern no call. */
-const OWN_COMMANDS: ReadonlyMap<string, string> = new Map([
-  ...['offer', 'answer', 'delete', 'query'].map((name) => [name, `use /v1/media/${name}`] as const),
-  ...['ping', 'list', 'statistics'].map((name) => [name, 'it concerns a node, not a call'] as const),
-  ['publish', 'it begins a call of its own, which the cluster does not place yet'],
+/**
+ * Commands known to concern calls that can be checked. Others are refused, unknown ones too: they could act on the whole
+ * node, begin a call nobody placed, or bring back an SDP whose address nobody looks at.
+ */
+const COMMANDS: ReadonlySet<string> = new Set([
+  ...['start recording', 'pause recording', 'stop recording', 'start forwarding', 'stop forwarding'],
+  ...['block DTMF', 'unblock DTMF', 'block media', 'unblock media', 'silence media', 'unsilence media'],
+  ...['play media', 'stop media', 'play DTMF'],
+  ...['subscribe request', 'subscribe answer', 'unsubscribe', 'connect'],
 ]);
+
+/** Why others are refused, where there is more to say than that they are not known. */
+const REFUSED_COMMANDS: ReadonlyMap<string, string> = new Map([
+  ...['offer', 'answer', 'delete', 'query'].map((name) => [name, `use /v1/media/${name}`] as const),
+  ...['ping', 'list', 'statistics', 'cli'].map((name) => [name, 'it concerns a node, not a call'] as const),
+  ...['publish', 'create', 'create answer', 'transform'].map(
+    (name) => [name, 'it begins a call or a party of its own, which the cluster does not place yet'] as const,
+  ),
+  ['mesh', 'it joins calls in a way that is not checked yet'],
+]);
+
+/** Whether this is an SDP of a session without media: legal, as in 3PCC (RFC 3264 section 5), and nothing to relay. */
+function isWithoutMedia(sdp: string): boolean {
+  return sdp.startsWith('v=') && !/^m=/m.test(sdp);
+}
 
 function readBody(text: string): Body | Failure {
   const first = text.trimStart()[0];

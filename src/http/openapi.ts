@@ -10,8 +10,8 @@ import { json } from './responses.ts';
 const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** @param described the app whose routes are described */
-export function openapiRoutes(described: AnyElysia) {
+/** @param described gives the app whose routes are described; asked at the first request, when it is whole */
+export function openapiRoutes(described: () => AnyElysia) {
   let document: Record<string, unknown> | undefined;
   const describe = (): Record<string, unknown> => {
     document ??= {
@@ -22,7 +22,7 @@ export function openapiRoutes(described: AnyElysia) {
         description:
           'Puts the right relay and the right address into every SDP. Errors are `{code, message}`.',
       },
-      ...nameCallId(toOpenAPISchema(described)),
+      ...nameCallId(toOpenAPISchema(described())),
     };
 
     return document;

@@ -11,6 +11,8 @@ import { familyOf } from '../util/ip.ts';
 const MAX_CALL_ID = 1024;
 const MAX_TAG = 512;
 const MAX_FLAGS = 4096;
+/** Longest reason for an end, bytes. */
+const MAX_END = 64;
 /** Nesting of a JSON body. */
 const MAX_DEPTH = 12;
 
@@ -130,6 +132,35 @@ export class Parameters {
     return new Failure(
       'RTPC_BAD_PARAMETER',
       `method is ${text === undefined ? 'missing' : `"${text}"`}; it must be the method of the SIP message, in a reply that of its CSeq`,
+    );
+  }
+
+  /** Digits only: it is kept in lists of transactions, one a line. */
+  cseq(): string | undefined | Failure {
+    const text = this.text('cseq');
+    if (text === undefined || /^\d{1,10}$/.test(text)) return text;
+
+    return new Failure(
+      'RTPC_BAD_PARAMETER',
+      `cseq is "${text}"; it must be the number of the CSeq header, 1 to 10 digits`,
+    );
+  }
+
+  /** The reason why a call ends. */
+  end(): string | undefined | Failure {
+    const text = this.text('end');
+    if (text === undefined) return undefined;
+    if (text.length > MAX_END)
+      return new Failure(
+        'RTPC_BAD_PARAMETER',
+        `end has ${text.length} bytes; it is a word or two, at most ${MAX_END} bytes`,
+      );
+    const control = [...text].findIndex((char) => char < ' ' || char === '\x7f');
+    if (control === -1) return text;
+
+    return new Failure(
+      'RTPC_BAD_PARAMETER',
+      `end has the byte ${text.charCodeAt(control)} at position ${control}; control characters are not allowed`,
     );
   }
 

@@ -41,7 +41,7 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
       reusePort: false,
       maxRequestBodySize: MAX_BODY_BYTES,
       idleTimeout: IDLE_S,
-      fetch: (request) => app.fetch(request),
+      fetch: (request) => app.fetch(routable(request)),
     });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -71,7 +71,8 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
     const path = Bun.serve({
       unix,
       maxRequestBodySize: MAX_BODY_BYTES,
-      fetch: (request) => {
+      fetch: (received) => {
+        const request = routable(received);
         local.add(request);
 
         return app.fetch(request);
@@ -87,6 +88,19 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
       `cannot listen on ${unix}: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
+}
+
+/**
+ * Elysia looks for the path behind the 11th character of the URL, so with a host name of less than four letters it would
+ * find another one. Such a request gets a longer name in its URL; the Host header stays.
+ */
+function routable(request: Request): Request {
+  const { url } = request;
+  const path = url.indexOf('/', 'http://'.length);
+
+  return path >= 11
+    ? request
+    : new Request(`http://localhost${path === -1 ? '/' : url.slice(path)}`, request);
 }
 
 /** Whether somebody listens on a unix socket. */

@@ -41,7 +41,8 @@ export class WrongAddress {
 
 /**
  * Returns the relay's SDP with the wanted address in every place that names one: `c=`, `o=`, `a=rtcp` (RFC 3605) and
- * ICE candidates (RFC 8839 section 5.1). All other lines stay byte for byte. A stream that is off (port 0) and lines
+ * ICE candidates (RFC 8839 section 5.1). All other lines stay byte for byte,
+ * but for attributes that name the sender's own address or another way round the relay, which are left out. A stream that is off (port 0) and lines
  * which no stream uses are simply set; a live stream with an address we cannot account for is an error, because its
  * media would pass the relay by. Streams which the sender holds by an unspecified address stay held so: relays before
  * 13.1 lose it when told a media address (reference: ng-protocol 5.1).
@@ -61,6 +62,10 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
     uses && got.media[index]?.port !== 0 ? [index] : [],
   );
   const holdSession = sessionUsers.length > 0 && sessionUsers.every((index) => isHeld[index]);
+
+  const senderAddresses = addressesOf(sent).filter(
+    (address) => !sameAddress(address, want.address) && !includes(want.own, address),
+  );
 
   const bare = got.media.findIndex(({ port }, index) => port !== 0 && connectionOf(got, index) === null);
   let wrong = bare === -1 ? undefined : new WrongAddress(`m= line ${bare + 1}, which has no c= line`, 'none');
@@ -85,7 +90,7 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
   };
 
   const rtcpLine = (line: string): string => {
-    const match = /^(a=rtcp:\d+\s+)IN\s+IP[46]\s+(\S+)/i.exec(line);
+    const match = /^(a=rtcp:\s*\d+\s+)IN\s+IP[46]\s+(\S+)/i.exec(line);
     const address = match?.[2] ?? '';
     if (match === null || isUnspecified(address) || want.senderLines?.has(line)) return line;
     if (got.media[section]?.port !== 0 && !accounts(address)) wrong ??= new WrongAddress(line, address);
@@ -148,6 +153,8 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
 
             return;
           }
+          if (want.senderLines === undefined && (OTHER_WAYS.test(line) || mentions(line, senderAddresses)))
+            return;
         }
       }
     }
@@ -157,6 +164,35 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
   flushHold();
 
   return wrong ?? out;
+}
+
+/**
+ * Attributes by which media or a filter could go past the relay: alternative addresses (RFC 6947), source filters
+ * (RFC 4570), candidates of the far end (RFC 8839 section 5.2). Relays let them pass as they came.
+ */
+const OTHER_WAYS = /^a=(?:altc|source-filter|remote-candidates)\s*:/i;
+
+/** The connection addresses of an SDP, unspecified ones left out. */
+function addressesOf(sdp: Outline): string[] {
+  const all = sdp.media.flatMap((_, index) => connectionOf(sdp, index)?.address ?? []);
+
+  return [...new Set(all)].filter((address) => !isUnspecified(address));
+}
+
+/** Whether a line names one of these addresses, as a word of its own. */
+function mentions(line: string, addresses: readonly string[]): boolean {
+  return addresses.some((address) => {
+    for (let at = line.indexOf(address); at !== -1; at = line.indexOf(address, at + 1)) {
+      if (!isPart(line[at - 1]) && !isPart(line[at + address.length])) return true;
+    }
+
+    return false;
+  });
+}
+
+/** Whether a character could belong to an address, so that what stands beside it is only a part of one. */
+function isPart(char: string | undefined): boolean {
+  return char !== undefined && /[0-9A-Za-z.]/.test(char);
 }
 
 /** `o=user id version IN IP4 address` (RFC 8866 section 5.2) with another address. */

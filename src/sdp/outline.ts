@@ -15,6 +15,8 @@ export interface MediaOutline {
   readonly port: number;
   /** The section's own c= line; null if the session's holds. */
   connection: Connection | null;
+  /** Whether its addresses come later, as ICE candidates (RFC 8840). */
+  isTrickled: boolean;
 }
 
 export interface Outline {
@@ -45,17 +47,22 @@ export function parseConnection(value: string): Connection | null {
 
 export function outline(sdp: string): Outline {
   let session: Connection | null = null;
+  let isTrickled = false;
   const media: MediaOutline[] = [];
   forEachLine(sdp, (line) => {
     if (line.charCodeAt(1) !== 61) return;
     if (line.startsWith('m=')) {
       const port = Number.parseInt(line.split(/\s+/)[1] ?? '', 10);
-      media.push({ port: Number.isNaN(port) ? 0 : port, connection: null });
+      media.push({ port: Number.isNaN(port) ? 0 : port, connection: null, isTrickled });
     } else if (line.startsWith('c=')) {
       const section = media.at(-1);
       const connection = parseConnection(line.slice(2));
       if (section === undefined) session ??= connection;
       else section.connection ??= connection;
+    } else if (line.startsWith('a=ice-options:') && /\btrickle\b/.test(line)) {
+      const section = media.at(-1);
+      if (section === undefined) isTrickled = true;
+      else section.isTrickled = true;
     }
   });
 
@@ -67,11 +74,19 @@ export function connectionOf(sdp: Outline, index: number): Connection | null {
   return sdp.media[index]?.connection ?? sdp.session;
 }
 
-/** Whether section `index` is held the old way, by an unspecified address (RFC 3264 section 8.4). */
+/** The port of a stream whose candidates are not known yet (RFC 8840 section 4.1.1). */
+const DISCARD_PORT = 9;
+
+/**
+ * Whether section `index` is held the old way, by an unspecified address (RFC 3264 section 8.4). With trickle ICE such an
+ * address only says that the candidates come later.
+ */
 export function isHeldByAddress(sdp: Outline, index: number): boolean {
   const connection = connectionOf(sdp, index);
+  const section = sdp.media[index];
+  if (connection === null || section === undefined || !isUnspecified(connection.address)) return false;
 
-  return connection !== null && isUnspecified(connection.address);
+  return section.port !== DISCARD_PORT && !section.isTrickled;
 }
 
 /** The family the sender of this SDP uses: that of its first stream which is on. */

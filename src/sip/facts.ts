@@ -19,15 +19,19 @@ export interface SipFacts {
 /** What the memory of the call has to say. */
 export interface CallMemory {
   readonly isConfirmed: boolean;
+  /** The transaction of the INVITE that began the call; null if it was never named. */
+  readonly initial: string | null;
   /** Whether this SIP transaction carried an offer in its request. */
   carriedOffer(transaction: string): boolean;
   /** Whether the last SDP of this tag was an offer that has no answer yet. */
   isOffering(tag: string): boolean;
   /** As `isOffering`, for an offer that was handed over without its transaction. */
   hasUnnamedOffer(tag: string): boolean;
-  /** Tags of callees that are not this one; with `confirmed`, only those which answered finally. */
+  /** How many callees there are besides this one; with `confirmed`, only those which answered finally. */
   otherCallees(tag: string, confirmed: boolean): number;
   isCaller(tag: string): boolean;
+  /** Whether there are legs of another branch. */
+  hasOtherBranch(branch: string): boolean;
 }
 
 /** What to do for a message. In offers and answers `fromTag` is the offerer, as ng wants it. */
@@ -37,6 +41,7 @@ export type Step =
   | { readonly do: 'delete'; readonly reason: string; readonly branch?: string }
   | { readonly do: 'forget'; readonly tag: string }
   | { readonly do: 'announce' }
+  | { readonly do: 'confirm'; readonly tag: string }
   | { readonly do: 'nothing' }
   | { readonly do: 'refuse'; readonly why: string };
 
@@ -50,9 +55,10 @@ const OFFER_ANSWER = new Set(['INVITE', 'ACK', 'PRACK', 'UPDATE']);
 
 /**
  * Decides what a message asks for (reference: sip-proxies 2.2). The rules, in order:
- * 1. `end` ends the call, or one branch of it. So do BYE, CANCEL and a final negative reply, unless the call goes on
- *    without that leg: a fork whose loser is hung up or refused, a refused re-INVITE, a CANCEL that crossed a 200.
- * 2. No SDP: only remember that the call was announced.
+ * 1. `end` ends the call, or one branch of it. So do BYE, and CANCEL or a final negative reply *to the INVITE that began
+ *    the call*, unless the call goes on without that leg: a fork whose loser is hung up or refused, a CANCEL that crossed
+ *    a 200. A refused re-INVITE ends nothing.
+ * 2. No SDP: only remember that the call was announced, or answered.
  * 3. A request is an offer; ACK is an answer; PRACK is an answer while the other side has an open offer.
  * 4. A reply is an answer if its request carried an offer, else an offer (delayed offer).
  */
@@ -61,13 +67,18 @@ export function decide(facts: SipFacts, memory: CallMemory | undefined): Step {
   if (facts.end !== undefined) return remove(facts.end, facts.branch);
   if (method === 'BYE') return status === undefined ? bye(facts, memory) : { do: 'nothing' };
   if (method === 'CANCEL') {
-    return memory?.isConfirmed ? { do: 'nothing' } : remove('cancel', facts.branch);
+    return memory?.isConfirmed || !isInitial(facts, memory)
+      ? { do: 'nothing' }
+      : remove('cancel', facts.branch);
   }
   if (!OFFER_ANSWER.has(method)) return { do: 'nothing' };
   if (status !== undefined && status >= 300) return refusal(facts, memory);
-  if (!facts.hasSdp)
-    return method === 'INVITE' && status === undefined ? { do: 'announce' } : { do: 'nothing' };
+  const isAccepted = method === 'INVITE' && status !== undefined && status >= 200;
+  if (!facts.hasSdp) {
+    if (isAccepted && toTag !== undefined && memory !== undefined) return { do: 'confirm', tag: toTag };
 
+    return method === 'INVITE' && status === undefined ? { do: 'announce' } : { do: 'nothing' };
+  }
   if (status === undefined) {
     const isAnswer =
       method === 'ACK' || (method === 'PRACK' && toTag !== undefined && memory?.isOffering(toTag));
@@ -83,10 +94,17 @@ export function decide(facts: SipFacts, memory: CallMemory | undefined): Step {
   if (transaction === undefined)
     return { do: 'refuse', why: 'cseq is missing; a reply needs it to find its request' };
   if (memory !== undefined && (memory.carriedOffer(transaction) || memory.hasUnnamedOffer(fromTag))) {
-    return { do: 'answer', fromTag, toTag, isFinal: status >= 200 };
+    return { do: 'answer', fromTag, toTag, isFinal: isAccepted };
   }
 
   return offer(toTag, fromTag, true);
+}
+
+/** Whether a message belongs to the INVITE that began the call, as far as anybody can tell. */
+function isInitial({ cseq, fromTag }: SipFacts, memory: CallMemory | undefined): boolean {
+  if (memory === undefined || memory.initial === null || cseq === undefined) return true;
+
+  return memory.initial === `${cseq} INVITE ${fromTag}`;
 }
 
 /** Some scripts hand over the same tag twice (reference: sip-proxies 5.3); the second says nothing then. */
@@ -110,10 +128,12 @@ function bye({ fromTag, toTag }: SipFacts, memory: CallMemory | undefined): Step
 
 /** A final negative reply. */
 function refusal(facts: SipFacts, memory: CallMemory | undefined): Step {
-  if (memory?.isConfirmed || facts.method !== 'INVITE') return { do: 'nothing' };
-  if (facts.branch === undefined && facts.toTag !== undefined && memory !== undefined) {
-    if (memory.otherCallees(facts.toTag, false) > 0) return { do: 'forget', tag: facts.toTag };
+  const { branch, toTag } = facts;
+  if (facts.method !== 'INVITE' || !isInitial(facts, memory)) return { do: 'nothing' };
+  if (branch !== undefined && memory?.hasOtherBranch(branch)) return remove(String(facts.status), branch);
+  if (memory !== undefined && toTag !== undefined && branch === undefined) {
+    if (memory.otherCallees(toTag, memory.isConfirmed) > 0) return { do: 'forget', tag: toTag };
   }
 
-  return remove(String(facts.status), facts.branch);
+  return memory?.isConfirmed ? { do: 'nothing' } : remove(String(facts.status), branch);
 }

@@ -1,7 +1,7 @@
 /** Calls and their legs as rows. All statements are prepared once; the group commit runs them. */
 
 import type { Database } from 'bun:sqlite';
-import { and, desc, eq, lt, max, or, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, lt, lte, max, or, sql } from 'drizzle-orm';
 import type { BunSQLiteDatabase } from 'drizzle-orm/bun-sqlite';
 import type { Call, CallState, Leg, LegSdp } from '../domain/call.ts';
 import { loadLiveCalls } from './load-calls.ts';
@@ -36,6 +36,8 @@ export class CallRows {
   readonly #deleteCall;
   readonly #selectSdp;
   readonly #selectEnded;
+  readonly #listEnded;
+  readonly #selectLegs;
 
   constructor(db: BunSQLiteDatabase, database: Database) {
     this.#db = db;
@@ -57,6 +59,7 @@ export class CallRows {
         calleeSide: p('calleeSide'),
         callerTag: p('callerTag'),
         state: p('state'),
+        initial: p('initial'),
         offers: p('offers'),
         createdAt: p('createdAt'),
         updatedAt: p('updatedAt'),
@@ -68,6 +71,7 @@ export class CallRows {
       .set({
         nodeId: sql`${p('nodeId')}`,
         state: sql`${p('state')}`,
+        initial: sql`${p('initial')}`,
         offers: sql`${p('offers')}`,
         updatedAt: sql`${p('updatedAt')}`,
         endReason: sql`${p('endReason')}`,
@@ -136,6 +140,28 @@ export class CallRows {
       .select()
       .from(call)
       .where(and(eq(call.callId, p('callId')), isEnded))
+      .prepare();
+    this.#listEnded = db
+      .select()
+      .from(call)
+      .where(
+        and(
+          isEnded,
+          // Said of the end alone first, so that the index leads to a late page and need not be read up to it.
+          lte(call.updatedAt, p('at')),
+          or(lt(call.updatedAt, p('at')), lt(call.callId, p('callId'))),
+          sql`(${p('nodeId')} is null or ${call.nodeId} = ${p('nodeId')})`,
+          sql`(${p('setId')} is null or ${call.setId} = ${p('setId')})`,
+        ),
+      )
+      .orderBy(desc(call.updatedAt), desc(call.callId))
+      .limit(p('limit'))
+      .prepare();
+    this.#selectLegs = db
+      .select()
+      .from(leg)
+      .where(sql`${leg.call} in (select value from json_each(${p('calls')}))`)
+      .orderBy(asc(leg.call), asc(leg.tag), asc(leg.branch))
       .prepare();
   }
 
@@ -213,34 +239,25 @@ export class CallRows {
   findEnded(callId: string): Call | undefined {
     const row = this.#selectEnded.get({ callId });
 
-    return row === undefined ? undefined : this.#withLegs(row);
+    return row === undefined ? undefined : this.#withLegs([row])[0];
   }
 
   /** Ended calls, newest end first. */
   listEnded({ limit, after, nodeId, setId }: EndedQuery): EndedCalls {
-    const [at, id] = after === null ? [] : splitCursor(after);
-    const beyond =
-      at === undefined
-        ? undefined
-        : or(lt(call.updatedAt, at), and(eq(call.updatedAt, at), lt(call.callId, id ?? '')));
-    const rows = this.#db
-      .select()
-      .from(call)
-      .where(
-        and(
-          isEnded,
-          beyond,
-          nodeId === undefined ? undefined : eq(call.nodeId, nodeId),
-          setId === undefined ? undefined : eq(call.setId, setId),
-        ),
-      )
-      .orderBy(desc(call.updatedAt), desc(call.callId))
-      .limit(limit)
-      .all();
-    const last = rows.length === limit ? rows.at(-1) : undefined;
+    const [at, callId] = after === null ? [Number.MAX_SAFE_INTEGER, ''] : splitCursor(after);
+    // One more than wanted: it tells whether there is another page.
+    const rows = this.#listEnded.all({
+      at,
+      callId,
+      nodeId: nodeId ?? null,
+      setId: setId ?? null,
+      limit: limit + 1,
+    });
+    const page = rows.slice(0, limit);
+    const last = rows.length > limit ? page.at(-1) : undefined;
 
     return {
-      calls: rows.map((row) => this.#withLegs(row)),
+      calls: this.#withLegs(page),
       next: last === undefined ? null : `${last.updatedAt} ${last.callId}`,
     };
   }
@@ -272,10 +289,14 @@ export class CallRows {
     return old.length;
   }
 
-  #withLegs(row: typeof call.$inferSelect): Call {
-    const legs = this.#db.select().from(leg).where(eq(leg.call, row.id)).all();
+  /** One query for the legs of all: a page may have a thousand calls. */
+  #withLegs(rows: readonly (typeof call.$inferSelect)[]): Call[] {
+    const legs = Map.groupBy(
+      this.#selectLegs.all({ calls: JSON.stringify(rows.map(({ id }) => id)) }),
+      ({ call: id }) => id,
+    );
 
-    return { ...toCall(row), legs: legs.map(toLeg) };
+    return rows.map((row) => ({ ...toCall(row), legs: (legs.get(row.id) ?? []).map(toLeg) }));
   }
 
   #idOf(value: Call): number {
@@ -302,6 +323,7 @@ function stateOf(value: Call) {
   return {
     nodeId: value.nodeId,
     state: value.state satisfies CallState,
+    initial: value.initial,
     offers: value.offers.join('\n'),
     updatedAt: value.updatedAt,
     endReason: value.endReason,
@@ -316,6 +338,7 @@ function toCall(row: typeof call.$inferSelect): Call {
     direction: { from: row.callerSide, to: row.calleeSide },
     callerTag: row.callerTag,
     state: row.state,
+    initial: row.initial,
     offers: row.offers === '' ? [] : row.offers.split('\n'),
     legs: [],
     createdAt: row.createdAt,

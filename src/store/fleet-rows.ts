@@ -1,7 +1,7 @@
-/** Nodes and sets as rows. Changes are rare and made by people, so each is its own transaction. */
+/** Nodes and sets as rows. Changes are rare and made by people, so each is its own transaction and waits for the disk. */
 
 import type { Database } from 'bun:sqlite';
-import { eq } from 'drizzle-orm';
+import { eq, inArray } from 'drizzle-orm';
 import type { BunSQLiteDatabase } from 'drizzle-orm/bun-sqlite';
 import type { Node } from '../domain/node.ts';
 import { mediaAddress, node, nodeSet } from './schema.ts';
@@ -45,31 +45,49 @@ export class FleetRows {
 
   /** Writes all nodes or none. Throws SQLite's errors. */
   writeNodes(nodes: readonly StoredNode[]): void {
-    this.#database
-      .transaction(() => {
-        for (const { mediaAddresses, ...row } of nodes) {
-          this.#db.insert(node).values(row).onConflictDoUpdate({ target: node.id, set: row }).run();
-          this.#db.delete(mediaAddress).where(eq(mediaAddress.nodeId, row.id)).run();
-          if (mediaAddresses.length > 0) {
-            this.#db
-              .insert(mediaAddress)
-              .values(mediaAddresses.map((address) => ({ ...address, nodeId: row.id })))
-              .run();
-          }
+    this.#write(() => {
+      for (const { mediaAddresses, ...row } of nodes) {
+        this.#db.insert(node).values(row).onConflictDoUpdate({ target: node.id, set: row }).run();
+        this.#db.delete(mediaAddress).where(eq(mediaAddress.nodeId, row.id)).run();
+        if (mediaAddresses.length > 0) {
+          this.#db
+            .insert(mediaAddress)
+            .values(mediaAddresses.map((address) => ({ ...address, nodeId: row.id })))
+            .run();
         }
-      })
-      .immediate();
+      }
+    });
   }
 
-  deleteNode(id: number): void {
-    this.#db.delete(node).where(eq(node.id, id)).run();
+  deleteNodes(ids: readonly number[]): void {
+    this.#write(() =>
+      this.#db
+        .delete(node)
+        .where(inArray(node.id, [...ids]))
+        .run(),
+    );
   }
 
   writeSet(set: NodeSet): void {
-    this.#db.insert(nodeSet).values(set).onConflictDoUpdate({ target: nodeSet.id, set }).run();
+    this.#write(() =>
+      this.#db.insert(nodeSet).values(set).onConflictDoUpdate({ target: nodeSet.id, set }).run(),
+    );
   }
 
   deleteSet(id: number): void {
-    this.#db.delete(nodeSet).where(eq(nodeSet.id, id)).run();
+    this.#write(() => this.#db.delete(nodeSet).where(eq(nodeSet.id, id)).run());
+  }
+
+  /**
+   * Runs one transaction that is safe from power loss when this returns: who asked is told at once that it is done. The
+   * database is otherwise opened so that a commit waits for nothing; calls have a sync of their own.
+   */
+  #write(run: () => void): void {
+    this.#database.run('PRAGMA synchronous = FULL');
+    try {
+      this.#database.transaction(run).immediate();
+    } finally {
+      this.#database.run('PRAGMA synchronous = NORMAL');
+    }
   }
 }

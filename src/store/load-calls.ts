@@ -17,6 +17,7 @@ interface CallRow {
   callee_side: string;
   caller_tag: string;
   state: CallState;
+  initial: string | null;
   offers: string;
   created_at: number;
   updated_at: number;
@@ -48,6 +49,7 @@ export function loadLiveCalls(database: Database, take: (call: Call, id: number)
       direction: words.direction(row.caller_side, row.callee_side),
       callerTag: row.caller_tag,
       state: words.same(row.state),
+      initial: row.initial,
       offers: row.offers === '' ? [] : row.offers.split('\n'),
       legs: [],
       createdAt: row.created_at,

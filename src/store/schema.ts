@@ -55,6 +55,8 @@ export const call = sqliteTable(
     calleeSide: text('callee_side').notNull(),
     callerTag: text('caller_tag').notNull(),
     state: text('state', { enum: ['announced', 'early', 'confirmed', 'ended'] }).notNull(),
+    /** The SIP transaction that began the call. */
+    initial: text('initial'),
     /** SIP transactions that carried an offer, one a line. */
     offers: text('offers').notNull(),
     createdAt: integer('created_at').notNull(),

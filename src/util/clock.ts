@@ -18,3 +18,13 @@ export const systemClock: Clock = {
     return () => clearInterval(timer);
   },
 };
+
+/** Resolves after `ms` milliseconds. */
+export function after(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = clock.every(Math.max(1, ms), () => {
+      stop();
+      resolve();
+    });
+  });
+}

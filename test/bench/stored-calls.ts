@@ -37,6 +37,7 @@ export function fillDatabase(path: string, count: number): void {
       direction: { from: 'inner', to: 'outer' },
       callerTag: 'caller-tag',
       state: 'confirmed',
+      initial: '1 INVITE caller-tag',
       offers: ['1 INVITE caller-tag'],
       legs: [
         { ...leg, tag: 'caller-tag', side: 'inner', readerSide: 'outer', confirmed: false },

@@ -5,6 +5,7 @@ import { Directions, type SideSettings } from '../../src/calls/directions.ts';
 import type { Relayed } from '../../src/calls/facts.ts';
 import { Ledger } from '../../src/calls/ledger.ts';
 import { Media, type NodeReply } from '../../src/calls/media.ts';
+import { Offering } from '../../src/calls/offering.ts';
 import { Replays } from '../../src/calls/replays.ts';
 import { NOTHING, Requests } from '../../src/calls/requests.ts';
 import { Search } from '../../src/calls/search.ts';
@@ -90,8 +91,9 @@ export function makeCluster(options: ClusterOptions = {}) {
   const directions = new Directions(fleet, { sides: SIDES, networks: options.networks ?? [] });
   const search = new Search(fleet, clock);
   const replays = new Replays(clock);
+  const offering = new Offering({ fleet, strays, policy: options.policy ?? byId, clock }, FIRST_TRY_MS);
   const media = new Media(
-    { fleet, ledger, directions, strays, search, policy: options.policy ?? byId, clock },
+    { fleet, ledger, directions, offering, strays, search, clock },
     { budgetMs: BUDGET_MS, firstTryMs: FIRST_TRY_MS },
   );
   const requests = new Requests(media, ledger, replays, clock);

@@ -57,6 +57,7 @@ export function makeCall(callId: string, changes: Partial<Call> = {}): Call {
     direction: { from: 'inner', to: 'outer' },
     callerTag: 'A',
     state: 'early',
+    initial: '1 INVITE A',
     offers: ['1 INVITE A'],
     legs: [],
     createdAt: 1,

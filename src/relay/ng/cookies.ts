@@ -8,7 +8,7 @@ export const MAX_REMEMBERED = 4096;
 const ANSWERED = 1024;
 
 /** What a reply to no request in flight is. */
-export type Stray = 'late' | 'duplicates' | 'unknown';
+export type Unawaited = 'late' | 'duplicates' | 'unknown';
 
 export class Cookies {
   readonly #prefix: string;
@@ -44,7 +44,7 @@ export class Cookies {
   }
 
   /** What a reply with this cookie is; late is told once. */
-  classify(cookie: string, now: number): Stray {
+  classify(cookie: string, now: number): Unawaited {
     this.forget(now);
     if (this.#givenUp.delete(cookie)) {
       this.answered(cookie);

@@ -1,4 +1,4 @@
-/** The JSON form of ng messages, for doors that accept it; our own driver speaks bencode only (reference: ng-protocol 2). */
+/** The JSON form of ng messages, which the fake relay takes as rtpengine does; our own driver speaks bencode only (reference: ng-protocol 2). */
 
 import type { NgDict, NgValue } from '../driver.ts';
 import { DecodeError, MAX_BYTES, MAX_DEPTH, MAX_ITEMS, newDict } from './bencode.ts';

@@ -54,7 +54,9 @@ describe('the direction of a call that is not known (sip-proxies 2.4)', () => {
   });
 
   test('a packet from a third side tells no direction, so the set decides', () => {
-    expect(directions(NETWORKS).ofOffer(undefined, offer({ source: '172.16.0.1', setId: 3 }))).toEqual(into);
+    expect(
+      directions(NETWORKS).ofOffer(undefined, offer({ source: '172.16.0.1', setId: 3, isFromCallee: false })),
+    ).toEqual(into);
     expect(directions(NETWORKS).ofOffer(undefined, offer({ source: '172.16.0.1' }))).toMatchObject({
       code: 'RTPC_DIRECTION_UNKNOWN',
     });
@@ -65,8 +67,14 @@ describe('the direction of a call that is not known (sip-proxies 2.4)', () => {
   });
 
   test('the default of a set is that of the call, so an offer of the callee is turned round', () => {
-    expect(directions().ofOffer(undefined, offer({ setId: 3 }))).toEqual(into);
+    expect(directions().ofOffer(undefined, offer({ setId: 3, isFromCallee: false }))).toEqual(into);
     expect(directions().ofOffer(undefined, offer({ setId: 3, isFromCallee: true }))).toEqual(out);
+  });
+
+  test('the default of a set tells nothing of an SDP whose sender may be either party', () => {
+    expect(directions().ofOffer(undefined, offer({ setId: 3 }))).toMatchObject({
+      code: 'RTPC_DIRECTION_UNKNOWN',
+    });
   });
 
   test('nothing is guessed: RTPC_DIRECTION_UNKNOWN says what to give', () => {

@@ -9,6 +9,7 @@ import { flush, makeCall } from '../../fakes/store.ts';
 const HOUR_MS = 3_600_000;
 const OPTIONS: HousekeepingOptions = {
   maxIdleMs: HOUR_MS,
+  maxUnansweredMs: HOUR_MS / 4,
   endedCallMs: HOUR_MS,
   maxEndedCalls: 1000,
   eventMs: HOUR_MS,
@@ -17,9 +18,12 @@ const OPTIONS: HousekeepingOptions = {
 
 function start(options: Partial<HousekeepingOptions> = {}) {
   const cluster = makeCluster();
-  const { calls, ledger, store, clock } = cluster;
+  const { calls, ledger, store, strays, clock, requests } = cluster;
   const replays = new Replays(clock);
-  const stop = startHousekeeping({ calls, ledger, replays, store, clock }, { ...OPTIONS, ...options });
+  const stop = startHousekeeping(
+    { calls, ledger, replays, store, strays, clock, isBusy: (callId) => requests.isBusy(callId) },
+    { ...OPTIONS, ...options },
+  );
 
   return { ...cluster, stop };
 }
@@ -27,7 +31,10 @@ function start(options: Partial<HousekeepingOptions> = {}) {
 describe('housekeeping', () => {
   test('ends a call of which nothing was heard for too long, and no other', async () => {
     const { calls, store, clock, stop } = start();
-    const [idle, fresh] = [makeCall('idle', { updatedAt: clock.utc() }), makeCall('fresh')];
+    const [idle, fresh] = ['idle', 'fresh'].map((id) =>
+      makeCall(id, { state: 'confirmed', updatedAt: clock.utc() }),
+    );
+    if (idle === undefined || fresh === undefined) throw new Error('two calls were made');
     for (const call of [idle, fresh]) {
       calls.add(call);
       await store.saveCall(call, { isNew: true });
@@ -37,6 +44,33 @@ describe('housekeeping', () => {
     expect(calls.get('idle')).toBeUndefined();
     expect(idle.endReason).toBe('idle');
     expect(calls.get('fresh')).toBe(fresh);
+    stop();
+  });
+
+  test('ends a call that was never answered sooner, and tells its relay to delete it', async () => {
+    const { calls, store, clock, stop, asked } = start();
+    const early = makeCall('early', { updatedAt: clock.utc() });
+    calls.add(early);
+    await store.saveCall(early, { isNew: true });
+    await clock.advance(HOUR_MS / 4 + 500);
+    expect(early.endReason).toBe('idle');
+    expect(asked()).toContain('0 delete');
+    stop();
+  });
+
+  test('leaves a call alone while a request of it is under way', async () => {
+    const { calls, store, clock, stop, requests, relay } = start();
+    const call = makeCall('c1', { state: 'confirmed', updatedAt: clock.utc() });
+    calls.add(call);
+    await store.saveCall(call, { isNew: true });
+    await clock.advance(HOUR_MS - 100);
+    relay(0).next('query', 'never');
+    const query = requests.query('c1');
+    await clock.advance(500);
+    expect(calls.get('c1')).toBe(call);
+    await clock.advance(2000);
+    await query;
+    expect(calls.get('c1')).toBeUndefined();
     stop();
   });
 

@@ -181,6 +181,14 @@ describe('set', () => {
     expect(stub?.seen.map(({ body }) => body)).toEqual([{ direction: null }, { description: '' }]);
     expect((await run(set, ['change', '1'])).code).toBe(2);
   });
+
+  test('remove takes a set id and tells what the service says', async () => {
+    serve({ 'DELETE /v1/sets/1': {} });
+    expect(await run(set, ['remove', '1'])).toEqual({ code: 0, out: ['set 1 removed'], err: '' });
+    expect((await run(set, ['remove', 'x'])).err).toStartWith('rtp-cluster set remove: the set id is "x"');
+    expect((await run(node, ['remove', 'x'])).err).toStartWith('rtp-cluster node remove: the node id is "x"');
+    expect(stub?.seen).toHaveLength(1);
+  });
 });
 
 describe('call', () => {

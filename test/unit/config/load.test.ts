@@ -64,6 +64,7 @@ describe('settings without any source', () => {
       max: 500_000,
       keepEndedS: 3600,
       maxIdleS: 86_400,
+      maxUnansweredS: 3600,
       keepEndedMax: 100_000,
     });
     expect(settings.events).toEqual({ keepMax: 100_000, keepS: 604_800 });

@@ -95,15 +95,39 @@ describe('tokens', () => {
     const { ask } = makeApi({ guard: { tokens: TOKENS } });
     for (const path of ['/healthz', '/readyz', '/healthz?x=1'])
       expect((await ask('GET', path)).status).toBe(200);
-    for (const path of [
-      '/healthz/',
-      '/healthz/../v1/nodes',
-      '//healthz',
-      '/healthz%2f..%2fv1/nodes',
-      '/HEALTHZ',
-    ]) {
+    for (const path of ['/healthz/../v1/nodes', '//healthz', '/healthz%2f..%2fv1/nodes', '/HEALTHZ']) {
       expect([path, (await ask('GET', path)).status]).toEqual([path, 401]);
     }
+  });
+
+  test('no form of host and path gets more than they give', async () => {
+    const { app } = makeApi({ guard: { tokens: TOKENS, hosts: ['gw', 'd'] } });
+    const hosts = ['gw', 'd', '::', '::1', '[::1]', '127.0.0.1', 'localhost', '1.1.1.1:1'];
+    const paths = [
+      '/healthz?/v1/nodes',
+      '/readyz?/v1/nodes',
+      '/healthz#/v1/nodes',
+      '/?/healthz',
+      '/v1/nodes?/healthz',
+      '/healthz//v1/nodes',
+    ];
+    for (const host of hosts) {
+      for (const path of paths) {
+        for (const base of ['http://gw', 'http://d', 'http://[::]', 'http://localhost']) {
+          const response = await app.handle(new Request(`${base}${path}`, { headers: { host } }));
+          expect(`${host} ${path}: ${await response.text()}`).not.toContain('"nodes"');
+        }
+      }
+    }
+  });
+
+  test('an IPv6 address in the Host header stands in brackets, or is no host we serve', async () => {
+    const { app } = makeApi();
+    const statusOf = async (host: string) =>
+      (await app.handle(new Request('http://localhost/v1/nodes', { headers: { host } }))).status;
+    expect(await statusOf('[::1]:7888')).toBe(200);
+    expect(await statusOf('::1')).toBe(404);
+    expect(await statusOf('::')).toBe(404);
   });
 
   test('who comes over the unix socket needs neither token nor host', async () => {

@@ -58,6 +58,15 @@ describe('POST /v1/media/auto', () => {
     expect(text).toBe(anchored(outerOf(0)));
   });
 
+  test('end may be any words of 64 bytes, and delete is as strict about it', async () => {
+    const { post, calls } = makeApi();
+    const reason = `caf%C3%A9 ${'x'.repeat(58)}`;
+    await post(INVITE, CALLER);
+    expect((await post(`/v1/media/delete?call-id=c1&end=a%0Ab`)).status).toBe(400);
+    expect((await post(`/v1/media/auto?call-id=c1&from-tag=A&method=BYE&end=${reason}`)).status).toBe(204);
+    expect(calls.getEnded('c1')?.endReason).toBe(`caf\xc3\xa9 ${'x'.repeat(58)}`);
+  });
+
   test('"<null>" and empty mean absent in every parameter', async () => {
     const { post, relay } = makeApi();
     const path =
@@ -137,6 +146,13 @@ describe('POST /v1/media/auto', () => {
     ['set', '9999999999', 'set'],
     ['src', 'proxy.example.org', 'src'],
     ['dir', 'sideways', 'out'],
+    ['cseq', '1%0A2', 'cseq'],
+    ['cseq', '12345678901', 'digits'],
+    ['cseq', '-1', 'cseq'],
+    ['cseq', '1%20INVITE', 'cseq'],
+    ['end', 'x'.repeat(65), 'at most 64'],
+    ['end', 'a%0Ab', 'byte 10'],
+    ['end', 'a%7F', 'byte 127'],
   ])('%s=%p is refused, saying what is allowed, and no relay is asked', async (name, value, words) => {
     const { post, asked } = makeApi();
     const response = await post(`${INVITE}&${name}=${value}`, CALLER);
@@ -204,9 +220,32 @@ describe('what a body is', () => {
     expect((await post(INVITE, 'hello')).status).toBe(204);
   });
 
-  test('a broken SDP is 400 with the code in one line', async () => {
+  const noMedia = 'v=0\r\no=- 1 1 IN IP4 10.9.9.9\r\ns=m=\r\nt=0 0\r\n';
+
+  test('an SDP without media is nothing to change, and the side of the caller is remembered (3PCC)', async () => {
+    const { post, asked, relay } = makeApi();
+    expect((await post(INVITE, noMedia)).status).toBe(204);
+    expect((await post(OK, noMedia)).status).toBe(204);
+    const multipart = `--b\r\nContent-Type: application/sdp\r\n\r\n${noMedia}\r\n--b--\r\n`;
+    expect((await post(INVITE, multipart)).status).toBe(204);
+    expect(asked()).toEqual([]);
+    const again = '/v1/media/auto?call-id=c1&from-tag=A&to-tag=B&method=INVITE&cseq=2';
+    expect((await post(again, CALLER)).status).toBe(200);
+    expect(relay(0).offers[0]?.address).toBe(outerOf(0));
+  });
+
+  test('an SDP without media is an error where the operation is named', async () => {
     const { post } = makeApi();
-    const response = await post(INVITE, 'v=0\r\ns=-\r\n');
+    const response = await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', noMedia);
+    expect([response.status, await bytes(response)]).toEqual([400, expect.stringContaining('RTPC_BAD_SDP ')]);
+  });
+
+  test.each([
+    ['v=0\r\ns=-\r\nm=audio 4000 RTP/AVP 8\r\n'],
+    ['--b\r\nContent-Type: application/sdp\r\n\r\nhello\r\n--b--\r\n'],
+  ])('a broken SDP is 400 with the code in one line: %j', async (body) => {
+    const { post } = makeApi();
+    const response = await post(INVITE, body);
     expect(response.status).toBe(400);
     expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
     expect(await bytes(response)).toMatch(/^RTPC_BAD_SDP [^\n]+\n$/);
@@ -332,18 +371,58 @@ describe('the doors that name the operation', () => {
     expect(relay(0).commands).toEqual([message]);
   });
 
-  test.each(['offer', 'answer', 'delete', 'query', 'ping', 'list', 'statistics', 'publish'])(
-    'command %p is RTPC_COMMAND_UNSUPPORTED',
-    async (command) => {
-      const { send, asked } = makeApi();
-      const response = await send('POST', '/v1/media/command', { command, 'call-id': 'c1' });
-      expect([response.status, await response.json()]).toMatchObject([
-        400,
-        { code: 'RTPC_COMMAND_UNSUPPORTED' },
-      ]);
-      expect(asked()).toEqual([]);
-    },
-  );
+  test.each([
+    ['offer', 'use /v1/media/offer'],
+    ['answer', 'use /v1/media/answer'],
+    ['delete', 'use /v1/media/delete'],
+    ['query', 'use /v1/media/query'],
+    ['ping', 'a node'],
+    ['list', 'a node'],
+    ['statistics', 'a node'],
+    ['cli', 'a node'],
+    ['publish', 'not place'],
+    ['create', 'not place'],
+    ['create answer', 'not place'],
+    ['transform', 'not place'],
+    ['mesh', 'not checked'],
+    ['Play Media', 'not known'],
+    ['inject start', 'not known'],
+    ['toString', 'not known'],
+  ])('command %p is RTPC_COMMAND_UNSUPPORTED: %s; the allowed ones are named', async (command, why) => {
+    const { post, send, asked } = makeApi();
+    await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
+    const before = asked();
+    const response = await send('POST', '/v1/media/command', { command, 'call-id': 'c1' });
+    const { code, message } = (await response.json()) as { code: string; message: string };
+    expect([response.status, code]).toEqual([400, 'RTPC_COMMAND_UNSUPPORTED']);
+    expect(message).toContain(why);
+    expect(message).toContain('start recording, pause recording,');
+    expect(asked()).toEqual(before);
+  });
+
+  test.each([
+    'start recording',
+    'stop forwarding',
+    'block DTMF',
+    'unsilence media',
+    'play DTMF',
+    'unsubscribe',
+  ])('command %p goes to the node', async (command) => {
+    const { post, send, relay } = makeApi();
+    await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
+    expect((await send('POST', '/v1/media/command', { command, 'call-id': 'c1' })).status).toBe(200);
+    expect(relay(0).commands).toEqual([{ command, 'call-id': 'c1' }]);
+  });
+
+  test('connect joins calls of one node only', async () => {
+    const { post, send } = makeApi();
+    for (const callId of ['c1', 'c2'])
+      await post(`/v1/media/offer?call-id=${callId}&from-tag=A&dir=out`, CALLER);
+    const connect = (to: string) =>
+      send('POST', '/v1/media/command', { command: 'connect', 'call-id': 'c1', 'to-call-id': to });
+    expect((await connect('c2')).status).toBe(200);
+    expect((await connect('c3')).status).toBe(409);
+  });
 
   test('command needs a JSON object', async () => {
     const { post } = makeApi();

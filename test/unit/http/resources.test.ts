@@ -349,6 +349,18 @@ describe('/v1/calls', () => {
     expect(new Set(await pages(api, 'limit=4&state=ended')).size).toBe(26);
   });
 
+  test('have no empty page after a last one that is full, nor have events', async () => {
+    const { ask, store } = makeApi();
+    for (const callId of ['a', 'b', 'c'])
+      store.noteCall(makeCall(callId, { state: 'ended' }), { isNew: true });
+    await flush(store);
+    expect(await json(ask('GET', '/v1/calls?state=ended&limit=4'))).toMatchObject({ next: null });
+    store.event('x');
+    store.event('y');
+    await flush(store);
+    expect(await json(ask('GET', '/v1/events?limit=2'))).toMatchObject({ next: null });
+  });
+
   test.each(['limit=0', 'limit=1001', 'limit=x', 'state=gone', 'node=x'])('?%s is refused', async (query) => {
     expect(await code(makeApi().ask('GET', `/v1/calls?${query}`))).toEqual([400, 'RTPC_BAD_PARAMETER']);
   });

@@ -233,8 +233,9 @@ describe('for any SDP, any relay answer and either impose mode', () => {
         for (const [index, { port, address = 'none' }] of effective(result).entries()) {
           const isHeld =
             index < before.length &&
-            [before[index]?.address, got[index]?.address].some(
-              (each) => each !== undefined && isUnspecified(each),
+            // Port 9 with no address is trickle ICE, not hold.
+            [before[index], got[index]].some(
+              (each) => each?.address !== undefined && each.port !== 9 && isUnspecified(each.address),
             );
           if (port !== 0) expect(isUnspecified(address)).toBe(isHeld);
         }
@@ -465,4 +466,67 @@ describe('what real rtpengines of five versions returned', () => {
       else expect(result.address).not.toBe(address);
     },
   );
+});
+
+describe('by example, beyond c= and candidates', () => {
+  const want = {
+    address: '203.0.113.21',
+    family: 'IP4',
+    readerSide: ['203.0.113.21'],
+    own: ['10.11.0.21', '203.0.113.21'],
+    mayReplace: true,
+  } as const;
+  const offer = (...lines: string[]): string =>
+    [
+      'v=0',
+      'o=- 1 1 IN IP4 10.9.0.1',
+      's=-',
+      'c=IN IP4 10.9.0.1',
+      't=0 0',
+      'm=audio 4000 RTP/AVP 8',
+      ...lines,
+      '',
+    ].join('\r\n');
+  const anchoredBy = (sent: string): string =>
+    sent.replace('c=IN IP4 10.9.0.1', 'c=IN IP4 203.0.113.21').replace('m=audio 4000', 'm=audio 30000');
+
+  test.each([
+    'a=altc:1 IP4 10.9.0.1 4000',
+    'a=source-filter: incl IN IP4 * 192.0.2.9',
+    'a=remote-candidates:1 192.0.2.9 5000',
+    'a=X-nat:10.9.0.1 Full-Cone',
+  ])('%s would lead past the relay or show the sender, and is left out', (line) => {
+    const sent = offer(line, 'a=sendrecv');
+    const result = impose(anchoredBy(sent), outline(sent), want);
+    expect(result).not.toContain(line);
+    expect(result).toContain('a=sendrecv');
+  });
+
+  test('a number that only looks like a part of the sender address stays', () => {
+    const sent = offer('a=fmtp:8 version=10.9.0.12');
+    expect(impose(anchoredBy(sent), outline(sent), want)).toContain('a=fmtp:8 version=10.9.0.12');
+  });
+
+  test('a=rtcp with a space before the port is set too', () => {
+    const sent = offer('a=rtcp: 4001 IN IP4 10.11.0.21');
+    expect(impose(anchoredBy(sent), outline(sent), want)).toContain('a=rtcp: 4001 IN IP4 203.0.113.21');
+  });
+
+  test.each([
+    ['port 9', 'm=audio 9 UDP/TLS/RTP/SAVPF 8', 'a=sendrecv'],
+    ['ice-options:trickle', 'm=audio 4000 UDP/TLS/RTP/SAVPF 8', 'a=ice-options:trickle'],
+  ])('0.0.0.0 with %s is trickle ICE, not hold: the reader gets the relay', (_, media, line) => {
+    const sent = [
+      'v=0',
+      'o=- 1 1 IN IP4 127.0.0.1',
+      's=-',
+      't=0 0',
+      media,
+      'c=IN IP4 0.0.0.0',
+      line,
+      '',
+    ].join('\r\n');
+    const returned = sent.replace('0.0.0.0', '203.0.113.21').replace(/m=audio \d+/, 'm=audio 30000');
+    expect(impose(returned, outline(sent), want)).toContain('c=IN IP4 203.0.113.21');
+  });
 });

@@ -68,9 +68,9 @@ describe('the outline', () => {
     expect(read).toEqual({
       session: { family: 'IP4', address: '10.0.0.9' },
       media: [
-        { port: 4000, connection: { family: 'IP6', address: '2001:db8::9' } },
-        { port: 0, connection: null },
-        { port: 5000, connection: null },
+        { port: 4000, connection: { family: 'IP6', address: '2001:db8::9' }, isTrickled: false },
+        { port: 0, connection: null, isTrickled: false },
+        { port: 5000, connection: null, isTrickled: false },
       ],
     });
     expect(connectionOf(read, 0)?.address).toBe('2001:db8::9');
@@ -79,7 +79,9 @@ describe('the outline', () => {
 
   test('takes the first c= line of a section, and a port that is no number as off', () => {
     const read = outline('m=audio x RTP/AVP 8\nc=IN IP4 192.0.2.1\nc=IN IP4 192.0.2.2\n');
-    expect(read.media).toEqual([{ port: 0, connection: { family: 'IP4', address: '192.0.2.1' } }]);
+    expect(read.media).toEqual([
+      { port: 0, connection: { family: 'IP4', address: '192.0.2.1' }, isTrickled: false },
+    ]);
   });
 
   test('knows old-style hold from the section or the session', () => {

@@ -11,6 +11,9 @@ interface Remembered {
   readonly offering?: readonly string[];
   /** Callees, and whether each has answered finally. */
   readonly callees?: Readonly<Record<string, boolean>>;
+  /** The transaction that began the call. */
+  readonly initial?: string | null;
+  readonly branches?: readonly string[];
 }
 
 function memory({
@@ -19,9 +22,13 @@ function memory({
   offers = [],
   offering = [],
   callees = {},
+  initial = '1 INVITE A',
+  branches = [''],
 }: Remembered = {}): CallMemory {
   return {
     isConfirmed,
+    initial,
+    hasOtherBranch: (branch) => branches.some((other) => other !== branch),
     carriedOffer: (transaction) => offers.includes(transaction),
     isOffering: (tag) => offering.includes(tag),
     hasUnnamedOffer: (tag) => offering.includes(tag) && !offers.some((offer) => offer.endsWith(` ${tag}`)),
@@ -31,11 +38,11 @@ function memory({
   };
 }
 
-type Message = Partial<SipFacts> & Pick<SipFacts, 'method'>;
+type Message = Partial<SipFacts> & Pick<SipFacts, 'method'> & { readonly noCseq?: boolean };
 
-function step(message: Message, remembered?: Remembered): Step {
+function step({ noCseq = false, ...message }: Message, remembered?: Remembered): Step {
   return decide(
-    { callId: 'c', fromTag: 'A', cseq: '1', hasSdp: false, ...message },
+    { callId: 'c', fromTag: 'A', ...(noCseq ? {} : { cseq: '1' }), hasSdp: false, ...message },
     remembered === undefined ? undefined : memory(remembered),
   );
 }
@@ -103,7 +110,7 @@ describe('what a message asks for: offers and answers', () => {
       'the 200 of an UPDATE answers',
       { method: 'UPDATE', cseq: '2', toTag: 'B', status: 200, hasSdp: true },
       { ...FIRST, offers: ['1 INVITE A', '2 UPDATE A'] },
-      { do: 'answer', fromTag: 'A', toTag: 'B', isFinal: true },
+      { do: 'answer', fromTag: 'A', toTag: 'B', isFinal: false },
     ],
     [
       'delayed offer: the 200 offers, in the name of the callee',
@@ -145,7 +152,7 @@ describe('what a message asks for: offers and answers', () => {
       'the 200 of a PRACK that offered answers',
       { method: 'PRACK', cseq: '2', toTag: 'B', status: 200, hasSdp: true },
       { ...FIRST, offers: ['1 INVITE A', '2 PRACK A'] },
-      { do: 'answer', fromTag: 'A', toTag: 'B', isFinal: true },
+      { do: 'answer', fromTag: 'A', toTag: 'B', isFinal: false },
     ],
     [
       'a reply to an offer that was handed over without its transaction answers',
@@ -180,7 +187,14 @@ describe('what a message asks for: without SDP', () => {
   test.each<[string, Message, Remembered | undefined, Step['do']]>([
     ['INVITE announces the call', { method: 'INVITE' }, undefined, 'announce'],
     ['a 180 is nothing', { method: 'INVITE', status: 180, toTag: 'B' }, FIRST, 'nothing'],
-    ['a 200 is nothing', { method: 'INVITE', status: 200, toTag: 'B' }, FIRST, 'nothing'],
+    ['a 200 confirms', { method: 'INVITE', status: 200, toTag: 'B' }, FIRST, 'confirm'],
+    [
+      'a 200 of a call nobody knows is nothing',
+      { method: 'INVITE', status: 200, toTag: 'B' },
+      undefined,
+      'nothing',
+    ],
+    ['a 200 to UPDATE is nothing', { method: 'UPDATE', status: 200, toTag: 'B' }, FIRST, 'nothing'],
     ['ACK is nothing', { method: 'ACK', toTag: 'B' }, UP, 'nothing'],
     ['PRACK is nothing', { method: 'PRACK', toTag: 'B' }, FIRST, 'nothing'],
     ['UPDATE is nothing (session timer)', { method: 'UPDATE', toTag: 'B' }, UP, 'nothing'],
@@ -351,5 +365,63 @@ describe('any message at all', () => {
       '5 INVITE A',
     );
     expect(transactionOf({ callId: 'c', fromTag: 'A', method: 'INVITE', hasSdp: true })).toBeUndefined();
+  });
+});
+
+describe('what a message asks for: only the INVITE that began the call can end it', () => {
+  const EARLY = { offers: ['1 INVITE A'], callees: { B: false } };
+
+  test.each<[string, Message, Remembered, Step]>([
+    [
+      '491 to a re-INVITE ends nothing, even if no 200 was seen',
+      { method: 'INVITE', cseq: '2', status: 491, toTag: 'B' },
+      EARLY,
+      { do: 'nothing' },
+    ],
+    [
+      '488 to a re-INVITE of the callee ends nothing',
+      { method: 'INVITE', cseq: '1', fromTag: 'B', toTag: 'A', status: 488 },
+      EARLY,
+      { do: 'nothing' },
+    ],
+    ['CANCEL of a re-INVITE ends nothing', { method: 'CANCEL', cseq: '2' }, EARLY, { do: 'nothing' }],
+    [
+      'CANCEL of the first INVITE ends the call',
+      { method: 'CANCEL' },
+      EARLY,
+      { do: 'delete', reason: 'cancel' },
+    ],
+    [
+      '486 to the first INVITE ends the call',
+      { method: 'INVITE', status: 486, toTag: 'B' },
+      EARLY,
+      { do: 'delete', reason: '486' },
+    ],
+    [
+      'without a CSeq nobody can tell, and an early call ends',
+      { method: 'CANCEL', noCseq: true },
+      EARLY,
+      { do: 'delete', reason: 'cancel' },
+    ],
+    [
+      '487 of a losing branch deletes that branch, also when another has answered',
+      { method: 'INVITE', status: 487, toTag: 'B0', branch: 'b0' },
+      { isConfirmed: true, branches: ['b0', 'b1'], callees: { B1: true } },
+      { do: 'delete', reason: '487', branch: 'b0' },
+    ],
+    [
+      '487 of a losing fork without branch forgets its tag, when another has answered',
+      { method: 'INVITE', status: 487, toTag: 'B1' },
+      { isConfirmed: true, callees: { B1: false, B2: true } },
+      { do: 'forget', tag: 'B1' },
+    ],
+    [
+      '487 of the only one that answered ends nothing',
+      { method: 'INVITE', status: 487, toTag: 'B' },
+      { isConfirmed: true, callees: { B: true } },
+      { do: 'nothing' },
+    ],
+  ])('%s', (_, message, remembered, expected) => {
+    expect(step(message, remembered)).toEqual(expected);
   });
 });

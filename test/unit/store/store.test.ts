@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, spyOn, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Call } from '../../../src/domain/call.ts';
 import { Store } from '../../../src/store/store.ts';
@@ -128,7 +128,7 @@ describe('what was written is read back', () => {
     store.fleet.writeSet({ id: 4, description: 'x', direction: 'out' });
     store.fleet.writeSet({ id: 4, description: 'y', direction: null });
     expect(store.fleet.loadSets()).toEqual([{ id: 4, description: 'y', direction: null }]);
-    store.fleet.deleteNode(3);
+    store.fleet.deleteNodes([3]);
     store.fleet.deleteSet(4);
     expect([store.fleet.loadNodes(), store.fleet.loadSets()]).toEqual([[], []]);
   });
@@ -140,6 +140,34 @@ describe('what was written is read back', () => {
       'UNIQUE',
     );
     expect(store.fleet.loadNodes()).toEqual([]);
+  });
+
+  test('nodes and sets wait for the disk, whether or not the database takes them; nothing else does', async () => {
+    const { store, open } = openStore();
+    const { database } = open;
+    const level = "insert into seen select '%', synchronous from pragma_synchronous; end";
+    database.run('create temp table seen (what text, level integer)');
+    for (const table of ['node', 'node_set', 'call']) {
+      for (const event of ['insert', 'delete'])
+        database.run(
+          `create temp trigger ${table}_${event} after ${event} on ${table} begin ${level.replace('%', `${event} ${table}`)}`,
+        );
+    }
+    const nodes = [{ ...makeNode(1), removedAt: null }];
+    store.fleet.writeNodes(nodes);
+    expect(() => store.fleet.writeNodes(nodes.map((node) => ({ ...node, id: 2 })))).toThrow('UNIQUE');
+    store.fleet.writeSet({ id: 4, description: '', direction: null });
+    await store.saveCall(makeCall('a'), { isNew: true });
+    store.fleet.deleteSet(4);
+    store.fleet.deleteNodes([1]);
+    // 1 is NORMAL, 2 is FULL.
+    expect(database.query('select what, level from seen').values()).toEqual([
+      ['insert node', 2],
+      ['insert node_set', 2],
+      ['insert call', 1],
+      ['delete node_set', 2],
+      ['delete node', 2],
+    ]);
   });
 
   test('a forgotten leg is gone with its SDP, one that comes back is there again', async () => {
@@ -223,6 +251,47 @@ describe('ended calls', () => {
       for (const page of list.slice(0, -1)) expect(page).toHaveLength(limit);
     },
   );
+
+  test('come with their legs, each with its own, and no query is prepared for it', async () => {
+    const { store, open } = openStore();
+    const calls = Array.from({ length: 20 }, (_, index) =>
+      ended(`c${index}`, 100 - index, {
+        legs: ['A', `B${index}`].slice(index % 3).map((tag) => makeLeg(tag)),
+      }),
+    );
+    for (const call of calls) {
+      store.noteCall(call, { isNew: true });
+      for (const leg of call.legs) store.noteCall(call, { leg });
+    }
+    const live = makeLeg('LIVE');
+    await store.saveCall(makeCall('live', { legs: [live] }), { isNew: true, leg: live });
+    const prepare = spyOn(open.database, 'prepare');
+    expect(store.listEndedCalls({ limit: 50, after: null }).calls).toEqual(calls);
+    expect(store.findEndedCall('c4')).toEqual(calls[4]);
+    expect(prepare).not.toHaveBeenCalled();
+  });
+
+  test('have no empty page after a last one that is full', async () => {
+    const store = await withEnded();
+    for (const limit of [1, 5, 25]) expect(pages(store, limit)).toHaveLength(25 / limit);
+  });
+
+  test('of a late page are found by the index', () => {
+    const { store, open } = openStore();
+    const prepare = spyOn(open.database, 'prepare');
+    // A second store, so that its statements are seen.
+    const again = new Store(open, new FakeClock());
+    const text = prepare.mock.calls
+      .map(([sql]) => sql)
+      .find((sql) => sql.includes('order by "call"."updated_at"'));
+    prepare.mockRestore();
+    const plan = open.database.query(`explain query plan ${text}`).values();
+    expect(String(plan)).toContain('USING INDEX call_ended (updated_at<?)');
+    expect([store, again].map((each) => each.listEndedCalls({ limit: 1, after: '5 x' }).calls)).toEqual([
+      [],
+      [],
+    ]);
+  });
 
   test('are listed by node and set', async () => {
     const store = await withEnded();
