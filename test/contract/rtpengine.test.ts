@@ -18,6 +18,9 @@ const reason = whyNoRtpengine();
 if (reason !== undefined) console.warn(`SKIP test/contract/rtpengine: ${reason}`);
 
 const PACKETS = 50;
+/** A network that counts as inside, and an address in it. */
+const INSIDE_NET = '10.99.0.0/16';
+const INSIDE = '10.99.0.7';
 /** The product's own time budget for one request (setting media.budget_ms), and what this machine may add. */
 const BUDGET_MS = 900;
 const SLACK_MS = 400;
@@ -208,7 +211,7 @@ describe.skipIf(reason !== undefined)('the appliance with real rtpengines', () =
   }
 
   beforeAll(async () => {
-    appliance = await startAppliance();
+    appliance = await startAppliance({ flags: ['--sides-inner-networks', INSIDE_NET] });
     proxy = new SipProxy(appliance.url);
     await addRelay(0);
     await addRelay(0);
@@ -499,15 +502,19 @@ describe.skipIf(reason !== undefined)('the appliance with real rtpengines', () =
       ),
     );
     driver.close();
-    const again = await proxy.auto(call.id, {
+    const message = {
       method: 'INVITE',
       fromTag: 'caller',
       toTag: 'callee',
       cseq: 7,
       dir: 'out',
       body: call.sdp('caller', { version: 2 }),
-    });
-    expectOnly(again, relay.outer);
+    };
+    // Either party may have called, so the direction of the call does not tell who sends this.
+    const unclear = await proxy.auto(call.id, message);
+    expect([unclear.status, unclear.body.split(' ')[0]]).toEqual([400, 'RTPC_DIRECTION_UNKNOWN']);
+    // Where the message came from does.
+    expectOnly(await proxy.auto(call.id, { ...message, src: INSIDE }), relay.outer);
     expect((await relayOf(call.id)).id).toBe(relay.id);
     await call.bye();
     await expectEmpty(main());

@@ -774,7 +774,7 @@ describe('a relay in trouble', () => {
       const replies = await Promise.all(names(24, 'wrong').map((callId) => offer(appliance.url, callId)));
       expect(replies.map(({ status, body }) => [status, body.node])).toEqual(replies.map(() => [200, 2]));
       expect(replies.filter(({ text }) => text.includes(wrong))).toEqual([]);
-      expect(loggedEvents(appliance, 'node.wrong_address').length).toBeGreaterThan(0);
+      expect(loggedEvents(appliance, 'node.bad_sdp').length).toBeGreaterThan(0);
       await expectEmpty([first.socket], 20_000);
       await second.order({ 'wrong-address': wrong });
       const refused = await offer(appliance.url, 'wrong-everywhere@fails');

@@ -11,6 +11,8 @@ export interface AutoFacts {
   readonly cseq?: number;
   readonly dir?: string;
   readonly set?: number;
+  /** Source address of the SIP message. */
+  readonly src?: string;
   readonly branch?: string;
   readonly end?: string;
   readonly body?: string;
@@ -35,7 +37,7 @@ export class SipProxy {
 
   /** The request as it goes out, for examples. */
   urlOf(callId: string, facts: AutoFacts): string {
-    const { method, fromTag, toTag, status, cseq, dir, set, branch, end } = facts;
+    const { method, fromTag, toTag, status, cseq, dir, set, src, branch, end } = facts;
     // A proxy prints "<null>" for what is not there.
     const query = Object.entries({
       'call-id': callId,
@@ -46,6 +48,7 @@ export class SipProxy {
       cseq,
       dir,
       set,
+      src,
       branch,
       end,
     }).filter(([, value]) => value !== undefined);
