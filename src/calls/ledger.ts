@@ -146,9 +146,31 @@ export class Ledger {
     await this.#store.saveCall(call, leg === undefined ? {} : { leg });
   }
 
+  /**
+   * A final answer is being relayed: writes that the call is established while the node is asked, so that the client does
+   * not wait for one after the other. `undefined` if it is written already.
+   */
+  establish(call: Call, news: Omit<LegNews, 'sdp'>): { saved: Promise<void>; undo: () => void } | undefined {
+    if (call.state === 'confirmed') return undefined;
+    const [before, legs] = [call.state, call.legs];
+    call.legs = [...legs];
+    const leg = this.#putLeg(call, news);
+    call.state = 'confirmed';
+    leg.confirmed = true;
+
+    return {
+      saved: this.#store.saveCall(call, { leg }),
+      undo: () => {
+        call.state = before;
+        call.legs = legs;
+        leg.confirmed = false;
+        this.#store.noteCall(call, legs.includes(leg) ? { leg } : { forgotten: leg });
+      },
+    };
+  }
+
   /** The call's node has taken an answer. */
-  async answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): Promise<void> {
-    const isFirst = isFinal && call.state !== 'confirmed';
+  answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): void {
     if (isFinal) call.state = 'confirmed';
     const leg = this.#putLeg(call, news);
     leg.confirmed ||= isFinal;
@@ -158,9 +180,7 @@ export class Ledger {
       offerer.offering = false;
       this.#store.noteCall(call, { leg: offerer });
     }
-    // That a call is established is on disk before its answer leaves: a refused re-INVITE must not end it later.
-    if (isFirst) await this.#store.saveCall(call, { leg, sdp: news.sdp });
-    else this.#store.noteCall(call, { leg, sdp: news.sdp });
+    this.#store.noteCall(call, { leg, sdp: news.sdp });
   }
 
   /** Forgets legs that left a call which goes on. */
@@ -226,7 +246,7 @@ export class Ledger {
     };
   }
 
-  #putLeg(call: Call, { tag, branch = '', sides, family }: LegNews): Leg {
+  #putLeg(call: Call, { tag, branch = '', sides, family }: Omit<LegNews, 'sdp'>): Leg {
     const now = this.#clock.utc();
     call.updatedAt = now;
     let leg = findLeg(call, tag, branch);

@@ -162,3 +162,22 @@ test('a relay that runs out of ports at an answer has ended the call', async () 
   expect(failed(await requests.auto(reply(200, 'B', CALLEE))).code).toBe('RTPC_CALL_LOST');
   expect(calls.get('c1')).toBeUndefined();
 });
+
+test('a final answer that its relay does not take leaves the call as it was, in memory and on disk', async () => {
+  const { requests, relay, calls, store, clock } = makeCluster();
+  relayed(await requests.auto(INVITE));
+  relay(0).next('answer', fails('rejected'), 'never');
+  expect(failed(await requests.auto(reply(200, 'B', CALLEE))).code).toBe('RTPC_RELAY_REFUSED');
+  const silent = requests.auto(sip({ method: 'INVITE', status: 202, toTag: 'B' }, CALLEE));
+  await clock.advance(1000);
+  expect(failed(await silent).code).toBe('RTPC_RELAY_SILENT');
+  await clock.advance(100);
+  for (const call of [calls.get('c1'), store.loadLiveCalls()[0]]) {
+    expect([call?.state, call?.legs.map(({ tag, confirmed }) => `${tag} ${confirmed}`)]).toEqual([
+      'early',
+      ['A false'],
+    ]);
+  }
+  relayed(await requests.auto(reply(200, 'B', CALLEE)));
+  expect(store.loadLiveCalls()[0]?.state).toBe('confirmed');
+});
