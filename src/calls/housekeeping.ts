@@ -34,6 +34,7 @@ export function startHousekeeping(
 ): () => void {
   const { calls, ledger, replays, store, strays, clock, isBusy } = parts;
   let sweep = calls.values();
+  const startedAt = clock.utc();
 
   return clock.every(TICK_MS, () => {
     const now = clock.utc();
@@ -43,7 +44,7 @@ export function startHousekeeping(
         sweep = calls.values();
         break;
       }
-      if (!isIdle(value, now, options) || isBusy(value.callId)) continue;
+      if (!isIdle(value, now, startedAt, options) || isBusy(value.callId)) continue;
       // Nobody can be heard on a call that was never answered; an established one may still carry media.
       if (value.state === 'early' && value.nodeId !== null) strays.add(value.nodeId, value.callId);
       ledger.end(value, 'idle');
@@ -54,6 +55,17 @@ export function startHousekeeping(
   });
 }
 
-function isIdle(call: Call, now: number, { maxIdleMs, maxUnansweredMs }: HousekeepingOptions): boolean {
-  return now - call.updatedAt > (call.state === 'confirmed' ? maxIdleMs : maxUnansweredMs);
+/**
+ * A call of an earlier run counts as established whatever its row says: its answer may have come in the last moments before a
+ * crash, when it was not written yet.
+ */
+function isIdle(
+  call: Call,
+  now: number,
+  startedAt: number,
+  { maxIdleMs, maxUnansweredMs }: HousekeepingOptions,
+): boolean {
+  const isEstablished = call.state === 'confirmed' || call.createdAt < startedAt;
+
+  return now - call.updatedAt > (isEstablished ? maxIdleMs : maxUnansweredMs);
 }

@@ -146,29 +146,6 @@ export class Ledger {
     await this.#store.saveCall(call, leg === undefined ? {} : { leg });
   }
 
-  /**
-   * A final answer is being relayed: writes that the call is established while the node is asked, so that the client does
-   * not wait for one after the other. `undefined` if it is written already.
-   */
-  establish(call: Call, news: Omit<LegNews, 'sdp'>): { saved: Promise<void>; undo: () => void } | undefined {
-    if (call.state === 'confirmed') return undefined;
-    const [before, legs] = [call.state, call.legs];
-    call.legs = [...legs];
-    const leg = this.#putLeg(call, news);
-    call.state = 'confirmed';
-    leg.confirmed = true;
-
-    return {
-      saved: this.#store.saveCall(call, { leg }),
-      undo: () => {
-        call.state = before;
-        call.legs = legs;
-        leg.confirmed = false;
-        this.#store.noteCall(call, legs.includes(leg) ? { leg } : { forgotten: leg });
-      },
-    };
-  }
-
   /** The call's node has taken an answer. */
   answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): void {
     if (isFinal) call.state = 'confirmed';
@@ -246,7 +223,7 @@ export class Ledger {
     };
   }
 
-  #putLeg(call: Call, { tag, branch = '', sides, family }: Omit<LegNews, 'sdp'>): Leg {
+  #putLeg(call: Call, { tag, branch = '', sides, family }: LegNews): Leg {
     const now = this.#clock.utc();
     call.updatedAt = now;
     let leg = findLeg(call, tag, branch);

@@ -117,25 +117,22 @@ export class Media {
     const request = { facts, sdp: facts.sdp, sent, sides };
     const address = wantedAddress(member, request, offerer?.family ?? familyOfSdp(sent));
     if (address instanceof Failure) return address;
-    const news = { tag: facts.toTag, branch: facts.branch, sides, family: familyOfSdp(sent) };
-    const asked = member.driver.answer(relayRequest(request, member, address, false), deadline);
-    const established = facts.isFinal ? ledger.establish(call, news) : undefined;
-    const reply = await asked;
+    const reply = await member.driver.answer(relayRequest(request, member, address, false), deadline);
     if (reply instanceof RelayFailure) {
-      established?.undo();
       if (reply.kind === 'refused')
         return ledger.lose(call, `node ${member.id} ended the call: "${reply.reason}"`);
 
       return reply.kind === 'unknown-call' ? ledger.lose(call) : failureOf(member, reply);
     }
     const sdp = checkReply(reply, request, member, address);
-    if (sdp instanceof Failure) {
-      established?.undo();
-
-      return sdp;
-    }
-    await established?.saved;
-    ledger.answered(call, facts, facts.isFinal, { ...news, sdp: { received: facts.sdp, returned: sdp } });
+    if (sdp instanceof Failure) return sdp;
+    ledger.answered(call, facts, facts.isFinal, {
+      tag: facts.toTag,
+      branch: facts.branch,
+      sides,
+      family: familyOfSdp(sent),
+      sdp: { received: facts.sdp, returned: sdp },
+    });
 
     return { sdp, nodeId: member.id };
   }

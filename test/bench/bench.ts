@@ -16,7 +16,7 @@ import { fillDatabase } from './stored-calls.ts';
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '8' },
     soak: { type: 'string', default: '300' },
     only: { type: 'string' },
   },
@@ -67,20 +67,50 @@ function print(title: string, rows: readonly Row[]): void {
   }
 }
 
-async function measure(what: string, server: Measured, work: () => Promise<LoadResult>): Promise<Row> {
-  const before = server.cpu();
-  const result = await work();
+/** What is measured side by side: a name, the program whose CPU counts, and the load. */
+interface Subject {
+  readonly what: string;
+  readonly server?: Measured;
+  readonly load: (seconds: number) => Promise<LoadResult>;
+}
 
-  return {
-    what,
-    result,
-    cpuMs: ((server.cpu() - before) * 1000) / Math.max(1, result.calls),
-    rss: server.rss(),
-  };
+/** Rounds in which the subjects take turns: what else the machine does meets all of them alike. */
+const ROUNDS = 4;
+
+async function sideBySide(subjects: readonly Subject[]): Promise<Row[]> {
+  const parts = subjects.map((): { results: LoadResult[]; cpu: number } => ({ results: [], cpu: 0 }));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, { server, load }] of subjects.entries()) {
+      const before = server?.cpu() ?? 0;
+      const result = await load(seconds / ROUNDS);
+      const part = parts[index];
+      part?.results.push(result);
+      if (part !== undefined) part.cpu += (server?.cpu() ?? 0) - before;
+    }
+  }
+
+  return subjects.map(({ what, server }, index) => {
+    const { results, cpu } = parts[index] ?? { results: [], cpu: 0 };
+    const sum = (value: (result: LoadResult) => number): number =>
+      results.reduce((all, each) => all + value(each), 0);
+    const result = {
+      calls: sum(({ calls }) => calls),
+      failed: sum(({ failed }) => failed),
+      seconds: sum((each) => each.seconds),
+      times: results.flatMap(({ times }) => times).sort((a, b) => a - b),
+    };
+
+    return {
+      what,
+      result,
+      cpuMs: server === undefined ? null : (cpu * 1000) / Math.max(1, result.calls),
+      rss: server?.rss() ?? null,
+    };
+  });
 }
 
 /** Calls straight to the relay, by our own driver. */
-async function direct(host: string, port: number, inFlight: number): Promise<LoadResult> {
+async function direct(host: string, port: number, inFlight: number, seconds: number): Promise<LoadResult> {
   const driver = createNgDriver({ host, port }, systemClock);
   const times: number[] = [];
   let [calls, failed, next] = [0, 0, 0];
@@ -139,23 +169,29 @@ async function against(name: string, host: string, port: number): Promise<void> 
     [floorUrl, 8],
     [appliance.url, 8],
   ] as const)
-    await closedLoop(url, makeCall, inFlight, 1);
+    await closedLoop(url, makeCall, inFlight, 3);
   for (const inFlight of [1, 8, 32]) {
-    const rows = [
-      await measure('(a) floor', floor, () => closedLoop(floorUrl, makeCall, inFlight, seconds)),
-      await measure('(b) appliance', appliance.server, () =>
-        closedLoop(appliance.url, makeCall, inFlight, seconds),
-      ),
-      { what: '(c) relay, direct', result: await direct(host, port, inFlight), cpuMs: null, rss: null },
-    ];
+    const rows = await sideBySide([
+      { what: '(a) floor', server: floor, load: (time) => closedLoop(floorUrl, makeCall, inFlight, time) },
+      {
+        what: '(b) appliance',
+        server: appliance.server,
+        load: (time) => closedLoop(appliance.url, makeCall, inFlight, time),
+      },
+      { what: '(c) relay, direct', load: (time) => direct(host, port, inFlight, time) },
+    ]);
     print(`${name}, ${inFlight} in flight, as fast as it goes`, rows);
     const [a, b] = rows.map(({ result }) => result.calls / result.seconds);
     console.log(`(b) : (a) = ${(((b ?? 0) / (a ?? 1)) * 100).toFixed(0)} % of the calls/s`);
   }
-  const rows = [
-    await measure('(a) floor', floor, () => openLoop(floorUrl, makeCall, 500, seconds)),
-    await measure('(b) appliance', appliance.server, () => openLoop(appliance.url, makeCall, 500, seconds)),
-  ];
+  const rows = await sideBySide([
+    { what: '(a) floor', server: floor, load: (time) => openLoop(floorUrl, makeCall, 500, time) },
+    {
+      what: '(b) appliance',
+      server: appliance.server,
+      load: (time) => openLoop(appliance.url, makeCall, 500, time),
+    },
+  ]);
   print(`${name}, 500 calls/s`, rows);
   const [p50, p99] = [0.5, 0.99].map((share) => {
     const [a, b] = rows.map(({ result }) => quantile(result.times, share));

@@ -179,5 +179,6 @@ test('a final answer that its relay does not take leaves the call as it was, in 
     ]);
   }
   relayed(await requests.auto(reply(200, 'B', CALLEE)));
+  await clock.advance(100);
   expect(store.loadLiveCalls()[0]?.state).toBe('confirmed');
 });

@@ -49,12 +49,24 @@ describe('housekeeping', () => {
 
   test('ends a call that was never answered sooner, and tells its relay to delete it', async () => {
     const { calls, store, clock, stop, asked } = start();
-    const early = makeCall('early', { updatedAt: clock.utc() });
+    const early = makeCall('early', { createdAt: clock.utc(), updatedAt: clock.utc() });
     calls.add(early);
     await store.saveCall(early, { isNew: true });
     await clock.advance(HOUR_MS / 4 + 500);
     expect(early.endReason).toBe('idle');
     expect(asked()).toContain('0 delete');
+    stop();
+  });
+
+  test('takes an early call of an earlier run for established: a crash may have forgotten its answer', async () => {
+    const { calls, store, clock, stop } = start();
+    const early = makeCall('early', { createdAt: clock.utc() - 1, updatedAt: clock.utc() });
+    calls.add(early);
+    await store.saveCall(early, { isNew: true });
+    await clock.advance(HOUR_MS / 2);
+    expect(calls.get('early')).toBe(early);
+    await clock.advance(HOUR_MS / 2 + 500);
+    expect(calls.get('early')).toBeUndefined();
     stop();
   });
 
