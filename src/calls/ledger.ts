@@ -100,13 +100,16 @@ export class Ledger {
     return call;
   }
 
-  /** A node has taken an offer: binds the call to it, making the call if it is new. */
+  /**
+   * A node has taken an offer: binds the call to it, making the call if it is new.
+   * @returns the call, if it was placed on this node just now
+   */
   async offered(
     known: Call | undefined,
     facts: CallFacts & { transaction?: string },
     member: Member,
     news: LegNews,
-  ): Promise<void> {
+  ): Promise<Call | undefined> {
     const { from, to } = news.sides;
     const call =
       known ??
@@ -118,10 +121,6 @@ export class Ledger {
       );
     if (known === undefined) this.#calls.add(call);
     const isBound = call.nodeId === member.id;
-    if (!isBound) {
-      const direction = formatDirection(call.direction);
-      log.info('call.placed', { call_id: call.callId, node: member.id, set: call.setId, direction });
-    }
     this.#calls.bind(call, member.id);
     if (call.state === 'announced') call.state = 'early';
     call.initial = facts.initial ?? call.initial;
@@ -134,6 +133,8 @@ export class Ledger {
     // A binding is on disk before its answer leaves; an offer that changes none need not wait.
     if (isBound) this.#store.noteCall(call, change);
     else await this.#store.saveCall(call, change);
+
+    return isBound ? undefined : call;
   }
 
   /** An answer without SDP, or a further request of its dialog, says that the call is established. */

@@ -5,6 +5,7 @@
 
 import { type Call, findLeg, findTag } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
+import { formatDirection } from '../domain/side.ts';
 import type { Fleet, Member } from '../fleet/fleet.ts';
 import { type NgDict, RelayFailure } from '../relay/driver.ts';
 import { familyOfSdp, findDefect, outline } from '../sdp/outline.ts';
@@ -65,7 +66,7 @@ export class Media {
 
   /** Anchors an offer on the call's node, or on a chosen one if the call is new, and returns the SDP for its reader. */
   async offer(facts: OfferFacts, deadline = this.deadline()): Promise<Relayed | Failure> {
-    const { directions, ledger, offering } = this.#parts;
+    const { clock, directions, ledger, offering } = this.#parts;
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -86,13 +87,24 @@ export class Media {
       return placed.failure;
     }
     const { sdp, member } = placed;
-    await ledger.offered(call, facts, member, {
+    const placedNow = await ledger.offered(call, facts, member, {
       tag: facts.fromTag,
       branch: facts.branch,
       sides,
       family: familyOfSdp(sent),
       sdp: { received: facts.sdp, returned: sdp },
     });
+
+    if (placedNow !== undefined) {
+      log.info('call.placed', {
+        call_id: facts.callId,
+        node: member.id,
+        set: placedNow.setId,
+        direction: formatDirection(placedNow.direction),
+        result: 'ok',
+        took_ms: Math.round((clock.monotonic() - deadline + this.#options.budgetMs) * 100) / 100,
+      });
+    }
 
     return { sdp, nodeId: member.id };
   }
