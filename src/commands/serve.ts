@@ -24,6 +24,8 @@ export async function run(argv: string[]): Promise<number> {
     return EXIT.failed;
   }
   configureLog(settings.log);
+  // The database holds SDP, keys for SRTP included: nobody else reads it.
+  process.umask(0o077);
   for (const signal of IGNORED_SIGNALS) process.on(signal, () => log.info('signal.ignored', { signal }));
   const { promise: stopped, resolve: stop } = Promise.withResolvers<number>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(EXIT.ok));

@@ -1,7 +1,7 @@
 /** The compiled binary, alone in an empty directory with an empty environment: what a host without Bun and Node has. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -82,6 +82,7 @@ describe('the binary', () => {
     const ready = await fetch(`${url}/readyz`);
     expect(ready.status).toBe(200);
     expect(await (await fetch(`${url}/v1/nodes`)).json()).toEqual({ nodes: [] });
+    expect(statSync(join(home, 'test.db')).mode & 0o777).toBe(0o600);
     child.kill('SIGTERM');
     expect(await child.exited).toBe(0);
     expect(await rest).toContain('appliance.stopped');
