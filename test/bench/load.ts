@@ -7,6 +7,9 @@ class Connection {
   #socket: Socket<undefined> | undefined;
   #resolve: ((status: number) => void) | undefined;
   #buffer = '';
+  /** What the system has not taken yet. */
+  #unsent = '';
+  #isClosed = false;
 
   static async open(host: string, port: number): Promise<Connection> {
     const connection = new Connection();
@@ -15,8 +18,10 @@ class Connection {
       port,
       socket: {
         data: (_, bytes) => connection.#take(bytes.toString('latin1')),
-        close: () => connection.#resolve?.(0),
-        error: () => connection.#resolve?.(0),
+        drain: () => connection.#send(connection.#unsent),
+        close: () => connection.#fail(),
+        error: () => connection.#fail(),
+        end: () => connection.#fail(),
       },
     });
 
@@ -27,9 +32,24 @@ class Connection {
   request(text: string): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     this.#resolve = resolve;
-    this.#socket?.write(text);
+    if (this.#isClosed) resolve(0);
+    else this.#send(text);
 
     return promise;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  #send(text: string): void {
+    const written = this.#socket?.write(text) ?? 0;
+    this.#unsent = text.slice(Math.max(0, written));
+  }
+
+  #fail(): void {
+    this.#isClosed = true;
+    this.#resolve?.(0);
   }
 
   close(): void {
@@ -90,7 +110,7 @@ export async function closedLoop(
   const end = start + seconds * 1000;
   await Promise.all(
     connections.map(async (connection) => {
-      while (performance.now() < end) {
+      while (performance.now() < end && !connection.isClosed) {
         if (await placeCall(connection, make, times)) calls++;
         else failed++;
       }
@@ -122,7 +142,7 @@ export async function openLoop(url: URL, make: MakeCall, rate: number, seconds: 
       const call = placeCall(connection, make, times).then((isGood) => {
         if (isGood) calls++;
         else failed++;
-        free.push(connection);
+        if (!connection.isClosed) free.push(connection);
       });
       running.add(call);
       call.then(() => running.delete(call));
