@@ -5,8 +5,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { type Appliance, ensureBinary, startAppliance } from '../lab/appliance.ts';
-import { freeUdpPort } from '../lab/ports.ts';
-import { leashed, own, poll, sweep, temporaryFolder } from '../lab/processes.ts';
+import { type Answer, addNodes, liveCalls, post } from '../lab/client.ts';
+import { type Relay, startRelay } from '../lab/fake-relays.ts';
+import { sweep, temporaryFolder } from '../lab/processes.ts';
 import { buildSdp, readSdp } from '../lab/sdp.ts';
 
 const ROUNDS = 8;
@@ -16,68 +17,23 @@ const CONNECTIONS = 48;
 const ANSWERS = { least: 50, most: 450 } as const;
 const TIMEOUT_MS = 60_000;
 
-/** What the two nodes show to inner and to outer parties. */
+/** What the two nodes show to inner parties. */
 const NODES = [
-  { id: 1, inner: '10.9.0.1', outer: '198.51.100.1' },
-  { id: 2, inner: '10.9.0.2', outer: '198.51.100.2' },
+  { id: 1, inner: '10.9.0.1' },
+  { id: 2, inner: '10.9.0.2' },
 ] as const;
 
-interface Answer {
-  readonly status: number;
-  readonly body: Readonly<Record<string, unknown>>;
-}
-
 let binary = '';
-let sockets: string[] = [];
+let relays: Relay[] = [];
 
 beforeAll(async () => {
   binary = await ensureBinary();
-  sockets = await Promise.all([startRelay(), startRelay()]);
+  relays = await Promise.all([startRelay(), startRelay()]);
 });
 afterAll(sweep);
 
-/** A fake relay as a process of its own; it outlives the appliance, as a real one does. */
-async function startRelay(): Promise<string> {
-  const port = await freeUdpPort();
-  const child = own(
-    Bun.spawn(leashed([binary, 'fake-relay', '--listen', `127.0.0.1:${port}`, '--ports', '1024-65535']), {
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'inherit',
-    }),
-  );
-  let output = '';
-  const collect = async (): Promise<void> => {
-    for await (const chunk of child.stdout) output += Buffer.from(chunk).toString();
-  };
-  collect().catch(() => undefined);
-  await poll(
-    () => (output.includes('fake relay on udp') ? true : undefined),
-    () => `the fake relay does not start: ${output}`,
-  );
-
-  return `udp:127.0.0.1:${port}`;
-}
-
 function serve(database: string): Promise<Appliance> {
   return startAppliance({ binary, database });
-}
-
-async function addNodes(appliance: Appliance): Promise<void> {
-  for (const [index, { id, inner, outer }] of NODES.entries()) {
-    const socket = sockets[index];
-    await appliance.api('POST', '/v1/nodes', { id, socket, inner_media_ip: inner, out_media_ip: outer });
-  }
-}
-
-async function post(url: string, path: string, body: object): Promise<Answer> {
-  const response = await fetch(url + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
 function offer(url: string, callId: string): Promise<Answer> {
@@ -136,21 +92,6 @@ async function nodeOf(url: string, callId: string): Promise<unknown> {
   return response.status === 200 ? node : `status ${response.status}`;
 }
 
-/** All live calls and their nodes, page by page. */
-async function liveCalls(appliance: Appliance): Promise<Map<string, unknown>> {
-  const live = new Map<string, unknown>();
-  let after = '';
-  for (;;) {
-    const page = (await appliance.api('GET', `/v1/calls?limit=1000${after}`)) as {
-      calls: { call_id: string; node_id: unknown }[];
-      next: string | null;
-    };
-    for (const { call_id: callId, node_id: node } of page.calls) live.set(callId, node);
-    if (page.next === null) return live;
-    after = `&after=${encodeURIComponent(page.next)}`;
-  }
-}
-
 /** Runs `work` on all items, some at a time. */
 async function forAll<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const rest = items[Symbol.iterator]();
@@ -168,7 +109,7 @@ describe('after kill -9 under load', () => {
       const tried = new Set<string>();
       const acknowledged = new Map<string, unknown>();
       let appliance = await serve(database);
-      await addNodes(appliance);
+      await addNodes(appliance, relays);
       for (let round = 0; round < ROUNDS; round++) {
         const ofRound = new Map<string, unknown>();
         const end = ANSWERS.least + Math.floor(Math.random() * (ANSWERS.most - ANSWERS.least));
