@@ -96,6 +96,7 @@ async function sideBySide(subjects: readonly Subject[]): Promise<Row[]> {
     const result = {
       calls: sum(({ calls }) => calls),
       failed: sum(({ failed }) => failed),
+      leftOut: sum(({ leftOut }) => leftOut),
       seconds: sum((each) => each.seconds),
       times: results.flatMap(({ times }) => times).sort((a, b) => a - b),
     };
@@ -146,7 +147,13 @@ async function direct(host: string, port: number, inFlight: number, seconds: num
   );
   driver.close();
 
-  return { calls, failed, seconds: (performance.now() - begin) / 1000, times: times.sort((a, b) => a - b) };
+  return {
+    calls,
+    failed,
+    leftOut: 0,
+    seconds: (performance.now() - begin) / 1000,
+    times: times.sort((a, b) => a - b),
+  };
 }
 
 async function against(name: string, host: string, port: number): Promise<void> {
@@ -243,9 +250,9 @@ async function soak(host: string, port: number): Promise<void> {
   console.log(`\nsoak: 500 calls/s for ${total} s`);
   const step = Math.max(5, Math.round(total / 10));
   for (let passed = 0; passed < total; passed += step) {
-    const { calls, failed, times } = await openLoop(url, makeCall, 500, step);
+    const { calls, failed, leftOut, times } = await openLoop(url, makeCall, 500, step);
     console.log(
-      `after ${passed + step} s: RSS ${server.rss().toFixed(0)} MB, ${calls} calls, ${failed} failed, p50 ${quantile(times, 0.5).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms`,
+      `after ${passed + step} s: RSS ${server.rss().toFixed(0)} MB, ${calls} calls, ${failed} failed, ${leftOut} left out, p50 ${quantile(times, 0.5).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms`,
     );
   }
   await server.stop();

@@ -74,7 +74,10 @@ export type MakeCall = (callId: string) => CallRequests;
 
 export interface LoadResult {
   readonly calls: number;
+  /** Calls with an answer that was not 2xx. */
   readonly failed: number;
+  /** Calls that were due while all connections were busy, and so were left out. */
+  readonly leftOut: number;
   readonly seconds: number;
   /** Durations of single requests, ms, sorted. */
   readonly times: readonly number[];
@@ -119,7 +122,7 @@ export async function closedLoop(
   const took = (performance.now() - start) / 1000;
   for (const connection of connections) connection.close();
 
-  return { calls, failed, seconds: took, times: times.sort((a, b) => a - b) };
+  return { calls, failed, leftOut: 0, seconds: took, times: times.sort((a, b) => a - b) };
 }
 
 /** Calls begun at a fixed rate, whatever the answers take; a late answer counts from when its call was due. */
@@ -128,7 +131,7 @@ export async function openLoop(url: URL, make: MakeCall, rate: number, seconds: 
   const all = [...free];
   const times: number[] = [];
   const running = new Set<Promise<void>>();
-  let [calls, failed] = [0, 0];
+  let [calls, failed, leftOut] = [0, 0, 0];
   const start = performance.now();
   const total = rate * seconds;
   for (let begun = 0; begun < total; ) {
@@ -136,7 +139,7 @@ export async function openLoop(url: URL, make: MakeCall, rate: number, seconds: 
     for (; begun < due; begun++) {
       const connection = free.pop();
       if (connection === undefined) {
-        failed++;
+        leftOut++;
         continue;
       }
       const call = placeCall(connection, make, times).then((isGood) => {
@@ -153,7 +156,7 @@ export async function openLoop(url: URL, make: MakeCall, rate: number, seconds: 
   const took = (performance.now() - start) / 1000;
   for (const connection of all) connection.close();
 
-  return { calls, failed, seconds: took, times: times.sort((a, b) => a - b) };
+  return { calls, failed, leftOut, seconds: took, times: times.sort((a, b) => a - b) };
 }
 
 function connect(url: URL, count: number): Promise<Connection[]> {
