@@ -1,6 +1,6 @@
 /**
  * The use cases: what happens to an offer, an answer, a delete, a query, whatever door it came through.
- * Here alone policy meets relays.
+ * How an offer finds its node is in `offering.ts`, what a call remembers in `ledger.ts`.
  */
 
 import { type Call, findLeg, findTag } from '../domain/call.ts';
@@ -94,7 +94,6 @@ export class Media {
       family: familyOfSdp(sent),
       sdp: { received: facts.sdp, returned: sdp },
     });
-
     if (placedNow !== undefined) {
       log.info('call.placed', {
         call_id: facts.callId,
@@ -212,7 +211,7 @@ export class Media {
   }
 
   /**
-   * Sends any other command about a call to its node. If the reply brings an SDP (`subscribe request`), the direction
+   * Sends another command about a call to its node. If the reply brings an SDP (`subscribe request`), the direction
    * says who reads it, and the address is imposed as on an offer.
    */
   async command(message: NgDict, facts: CallFacts, deadline = this.deadline()): Promise<NodeReply | Failure> {
@@ -243,8 +242,7 @@ export class Media {
       member.node.imposeMode === 'interface' && byInterface
         ? { ...message, interface: byInterface }
         : { ...message, 'media-address': address.address, 'address-family': address.family };
-    const result = this.#reply(facts.callId, member, await member.driver.command(imposed, deadline));
-    const told = await result;
+    const told = await this.#reply(facts.callId, member, await member.driver.command(imposed, deadline));
     if (told instanceof Failure) return told;
     const sdp = checkReply(String(told.reply.sdp ?? ''), request, member, address);
 

@@ -27,8 +27,7 @@ export const TABLE = {
       key: 'http.listen',
       fallback: { host: '127.0.0.1', port: 7888 },
       allowed: 'address:port with an IP literal or localhost, as in 127.0.0.1:7888 or [::1]:7888',
-      reason:
-        'Where the HTTP API, the metrics and the dashboard are. Any address but loopback needs a token. Port 0 lets the system choose.',
+      reason: 'Where the HTTP API is. Any address but loopback needs a token. Port 0 lets the system choose.',
       read: readListen,
       show: showListen,
     }),

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { settingsMarkdown } from '../../src/config/describe.ts';
 
 const root = join(import.meta.dir, '..', '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -58,4 +59,8 @@ test('every npm script that README or CONTRIBUTING names exists', () => {
   const named = [...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/npm run ([a-z-]+)/g)];
   expect(named.length).toBeGreaterThan(3);
   for (const [, name = ''] of named) expect(scripts).toHaveProperty(name);
+});
+
+test('docs/settings.md has the table of settings the program has', () => {
+  expect(read('docs/settings.md')).toEndWith(settingsMarkdown());
 });
