@@ -31,6 +31,14 @@ export interface Node {
   readonly weight: number;
   readonly imposeMode: ImposeMode;
   readonly mediaAddresses: readonly MediaAddress[];
+  /** Nodes of the lowest number come first; the next are used when those are full or gone. 0 to 65535. */
+  readonly priority: number;
+  /** Calls it may have at a time, those of other controllers included; null for no limit. */
+  readonly capacity: number | null;
+  /** Words a request may require or prefer, in lower case, sorted. */
+  readonly tags: readonly string[];
+  /** Port of rtpengine's `listen-http` on the host of `socket`; null if it has none (reference: ng-protocol 1.5). */
+  readonly httpPort: number | null;
 }
 
 /** Where a node's control socket is. */

@@ -9,7 +9,7 @@ import { dirname, join, relative } from 'node:path';
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   util: [],
   domain: ['util'],
-  placement: ['util'],
+  placement: ['domain', 'util'],
   sdp: ['util'],
   sip: ['domain', 'placement', 'sdp', 'util'],
   config: ['domain', 'placement', 'sdp', 'util'],
@@ -17,7 +17,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   store: ['domain', 'placement', 'sdp', 'util'],
   fleet: ['relay', 'store', 'domain', 'placement', 'sdp', 'util'],
   calls: ['relay', 'store', 'fleet', 'sip', 'domain', 'sdp', 'placement', 'util'],
-  http: ['calls', 'relay', 'store', 'fleet', 'sip', 'domain', 'sdp', 'placement', 'util'],
+  events: ['store', 'domain', 'util'],
+  http: ['calls', 'events', 'relay', 'store', 'fleet', 'sip', 'domain', 'sdp', 'placement', 'util'],
 };
 
 const SRC = new URL('../../src/', import.meta.url).pathname;
