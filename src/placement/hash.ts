@@ -2,9 +2,20 @@
  * Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights by the logarithm method, Schindelhauer and Schomaker
  * 2005). Every node draws a number from the Call-ID and its own name; the best number wins. So a new node takes only
  * its own share, and the same Call-ID lands alike on every instance, whatever ids its database gave the nodes.
+ *
+ * With bounded load (Mirrokni, Thorup and Zadimoghaddam 2016): a node with clearly more than its share is passed over until
+ * it is below again, as when it has the long calls, or calls of other controllers. Instances that see other loads may then
+ * disagree on a Call-ID.
  */
 
 import type { Candidate, Policy } from './policy.ts';
+import { sortBy } from './sorting.ts';
+
+/**
+ * What a node may have of its share by weight before it is passed over. With less, chance alone would pass nodes over all
+ * the time; with more, a node runs hot before anybody helps it.
+ */
+export const LOAD_BOUND = 1.25;
 
 /** A 64-bit hash as two unsigned halves, to stay out of bigints on the call path. */
 interface Halves {
@@ -49,12 +60,25 @@ function nodeHash(socket: string): Halves {
   return hash;
 }
 
+/**
+ * Orders by hash: first the nodes within their bound, then those beyond it, both in the order of their numbers. The bound
+ * counts the call to be placed and is rounded up, so at least one node is always within it.
+ */
 export const byHash: Policy = <C extends Candidate>(callId: string, candidates: readonly C[]): C[] => {
   if (candidates.length < 2) return [...candidates];
   const call = hash64(callId);
+  let load = 1;
+  let weight = 0;
+  for (const candidate of candidates) {
+    load += candidate.load;
+    weight += candidate.weight;
+  }
 
-  return candidates
-    .map((node) => ({ node, score: -Math.log(draw(call, nodeHash(node.socket))) / node.weight }))
-    .sort((a, b) => a.score - b.score)
-    .map(({ node }) => node);
+  return sortBy(candidates, (node) => {
+    const score = -Math.log(draw(call, nodeHash(node.socket))) / node.weight;
+    const isWithinBound = node.load < Math.ceil((LOAD_BOUND * load * node.weight) / weight);
+
+    // Scores are positive. This maps them below zero and keeps their order, so that one number says both things.
+    return isWithinBound ? -1 / score : score;
+  });
 };

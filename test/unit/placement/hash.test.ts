@@ -1,33 +1,16 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { byHash } from '../../../src/placement/hash.ts';
+import { byHash, LOAD_BOUND } from '../../../src/placement/hash.ts';
 import type { Candidate } from '../../../src/placement/policy.ts';
-import { describePolicy } from '../../suites/policy.ts';
+import { candidateLists, describePolicy, nodes, numbers } from '../../suites/policy.ts';
 
-describePolicy('byHash', byHash);
-
-function nodes(...weights: number[]): Candidate[] {
-  return weights.map((weight, id) => ({ id, socket: `udp:192.168.2.${3 + id}:7890`, weight }));
-}
+describePolicy('byHash', () => byHash);
 
 /**
  * Calls in a sample. A share p strays by 1 % of all calls with a probability that is greatest at p = 1/2, where its
  * standard deviation is 0.5 / sqrt(N): 0.16 % here, so 1 % is more than six of them. And the samples are always the same.
  */
 const N = 100_000;
-
-/** A generator whose numbers are always the same (xorshift32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-
-    return state >>> 0;
-  };
-}
 
 function hex(value: number): string {
   return value.toString(16).padStart(8, '0');
@@ -112,18 +95,117 @@ describe.each(SAMPLES)('with %s Call-IDs', (_, callIds) => {
   });
 });
 
-describe('placement by hash', () => {
-  const list = fc
-    .uniqueArray(fc.nat(250), { minLength: 2, maxLength: 10 })
-    .chain((ids) =>
-      fc.tuple(
-        ...ids.map((id) =>
-          fc
-            .integer({ min: 1, max: 65_535 })
-            .map((weight) => ({ id, socket: `udp:10.0.0.${id}:7890`, weight })),
-        ),
-      ),
+test.each([[[200, 100, 50, 50]], [[100, 100, 100]], [[4000, 4000]]])(
+  'weights %p come out within 1 %% of each share',
+  (weights) => {
+    const list = nodes(...weights);
+    const counts = weights.map(() => 0);
+    // Of a share of 1/8, one standard deviation is 0.26 % in a million calls.
+    const calls = 1_000_000;
+    for (let index = 0; index < calls; index++) {
+      const id = first(`${index}-12345@10.0.0.9`, list);
+      counts[id] = (counts[id] ?? 0) + 1;
+    }
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [id, weight] of weights.entries()) {
+      expect(Math.abs(((counts[id] ?? 0) / calls) * (total / weight) - 1)).toBeLessThan(0.01);
+    }
+  },
+);
+
+test('a fifth node beside four equal ones takes at most 21 % of the calls, and none move between the four', () => {
+  const before = nodes(100, 100, 100, 100);
+  const after = nodes(100, 100, 100, 100, 100);
+  const moves = Array.from({ length: N }, (_, index) => [
+    first(`${index}`, before),
+    first(`${index}`, after),
+  ]);
+  const moved = moves.filter(([was, is]) => was !== is);
+  expect(moved.filter(([, is]) => is !== 4)).toEqual([]);
+  expect(moved.length / N).toBeLessThanOrEqual(0.21);
+});
+
+describe('with bounded load', () => {
+  test('a node with more than 125 % of its share comes after the others, which keep their order', () => {
+    for (let index = 0; index < 200; index++) {
+      const idle = nodes(100, 100, 100, 100);
+      const busy = idle.map((node) => ({ ...node, load: node.id === 2 ? 130 : 90 }));
+      const expected = [
+        ...byHash(`c${index}`, idle).filter(({ id }) => id !== 2),
+        ...idle.filter(({ id }) => id === 2),
+      ];
+      expect(byHash(`c${index}`, busy).map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
+    }
+  });
+
+  test('nodes that are all below 125 % come in the order they have without load', () => {
+    for (let index = 0; index < 200; index++) {
+      const busy = nodes(100, 100, 100, 100).map((node) => ({ ...node, load: 90 + 10 * node.id }));
+      expect(byHash(`c${index}`, busy).map(({ id }) => id)).toEqual(
+        byHash(`c${index}`, nodes(100, 100, 100, 100)).map(({ id }) => id),
+      );
+    }
+  });
+
+  test('the bound counts the call that is placed, and is rounded up', () => {
+    // 125 % of a quarter of 16 calls and this one are 5.3, so six calls are allowed and the node with five may win.
+    const busy = nodes(100, 100, 100, 100).map((node, id) => ({ ...node, load: [5, 4, 4, 3][id] ?? 0 }));
+    const winners = Array.from({ length: 100 }, (_, index) => first(`c${index}`, busy));
+    expect(winners).toContain(0);
+  });
+
+  test('the share goes by weight', () => {
+    const big = { id: 0, socket: 'udp:10.0.0.1:7890', weight: 300, load: 300 };
+    const small = { id: 1, socket: 'udp:10.0.0.2:7890', weight: 100, load: 150 };
+    for (let index = 0; index < 100; index++) expect(first(`c${index}`, [small, big])).toBe(0);
+  });
+
+  test('no call takes a node above its bound, for any nodes and loads', () => {
+    fc.assert(
+      fc.property(fc.string(), candidateLists(2), (callId, list) => {
+        const whole = list.map((node) => ({ ...node, load: Math.floor(node.load) }));
+        const load = whole.reduce((sum, node) => sum + node.load, 1);
+        const weight = whole.reduce((sum, node) => sum + node.weight, 0);
+        const chosen = byHash(callId, whole)[0];
+        const bound = Math.ceil((LOAD_BOUND * load * (chosen?.weight ?? 0)) / weight);
+        expect(chosen?.load).toBeLessThan(bound);
+      }),
     );
+  });
+
+  test('no node ever has more, though every Call-ID would rather go to one of them', () => {
+    const list = nodes(100, 100, 200);
+    const callIds = Array.from({ length: 5000 }, (_, index) => `${index}`).filter(
+      (callId) => first(callId, nodes(100, 100, 200)) === 0,
+    );
+    for (const [index, callId] of callIds.entries()) {
+      const chosen = byHash(callId, list)[0];
+      if (chosen !== undefined) chosen.load++;
+      for (const { load, weight } of list) {
+        expect(load).toBeLessThanOrEqual(Math.ceil((LOAD_BOUND * (index + 1) * weight) / 400));
+      }
+    }
+    // A quarter is its share, and it is at its bound all the time.
+    expect((list[0]?.load ?? 0) / callIds.length).toBeCloseTo(0.25 * LOAD_BOUND, 2);
+  });
+});
+
+describe('placement by hash', () => {
+  const list = candidateLists(2).map((all) => all.map((node) => ({ ...node, load: 0 })));
+
+  test('gives the same order for the same call and nodes, in whatever order they come', () => {
+    // Whole numbers: sums of others depend on the order by a last digit.
+    const whole = candidateLists().map((all) =>
+      all.map((node) => ({ ...node, weight: Math.ceil(node.weight), load: Math.floor(node.load) })),
+    );
+    fc.assert(
+      fc.property(fc.string(), whole, fc.infiniteStream(fc.nat()), (call, all, keys) => {
+        const order = new Map(all.map((candidate) => [candidate, Number(keys.next().value)]));
+        const shuffled = [...all].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+        expect(byHash(call, shuffled)).toEqual(byHash(call, all));
+      }),
+    );
+  });
 
   test('without one node keeps the order of the rest, for any call and any nodes', () => {
     fc.assert(
@@ -142,10 +224,10 @@ describe('placement by hash', () => {
     fc.assert(
       fc.property(fc.string(), list, fc.nat(), (callId, all, index) => {
         const chosen = all[index % all.length];
-        const rank = (nodes: readonly Candidate[]) =>
-          byHash(callId, nodes).findIndex(({ id }) => id === chosen?.id);
+        const place = (all: readonly Candidate[]) =>
+          byHash(callId, all).findIndex(({ id }) => id === chosen?.id);
         const heavier = all.map((node) => (node === chosen ? { ...node, weight: node.weight + 1000 } : node));
-        expect(rank(heavier)).toBeLessThanOrEqual(rank(all));
+        expect(place(heavier)).toBeLessThanOrEqual(place(all));
       }),
     );
   });
