@@ -93,3 +93,51 @@ export interface DeleteRequest {
   readonly fromTag?: string;
   readonly branch?: string;
 }
+
+/** A node's own figures, in one form for every kind of relay. What a relay does not tell is null. */
+export interface RelayStatistics {
+  /** Time since the relay started, s. It goes backwards when the relay restarts. */
+  readonly uptimeS: number;
+  /**
+   * Calls it has now: ours, those of other controllers, those it keeps for a while after their end. Not those of another node which
+   * it only sees through a shared store, although it lists them: they are no load, and no limit counts them.
+   */
+  readonly sessions: number;
+  /** Calls that ended since its start; with `uptimeS` it tells a restart. */
+  readonly ended: number;
+  /** Media ports of the interface with the smallest share of free ones: where calls fail first. Null if it does not say. */
+  readonly ports: { readonly free: number; readonly total: number } | null;
+  /** Media packets, bytes and errors in the last second; null if it does not say. */
+  readonly packetsPerS: number | null;
+  readonly bytesPerS: number | null;
+  readonly errorsPerS: number | null;
+  /** New calls it refused since its start. */
+  readonly rejected: number | null;
+  /** Its version, or what its answers look like, as in `10.5 or older`; null if nobody can tell. */
+  readonly version: string | null;
+}
+
+/**
+ * Looks after one node over a socket of its own, so that checks never wait behind calls nor calls behind checks.
+ * Every call ends by `deadline` (monotonic milliseconds) at the latest; none ever throws.
+ */
+export interface RelayMonitor {
+  /** Why statistics and lists come another way than the configured one, for the operator; null or missing if they do not. */
+  readonly httpTrouble?: string | null;
+  /** Whether the node lives, and nothing more: a node that refuses every call answers as well. Returns the time it took, ms. */
+  ping(deadline: number): Promise<number | RelayFailure>;
+  statistics(deadline: number): Promise<RelayStatistics | RelayFailure>;
+  /**
+   * Call-IDs of the calls it has, at most `limit`, in no order; those it only sees through a shared store included. A list as long as
+   * the limit may be cut off. `too-large`: it has more than the way to it can carry, and fewer than `limit` would be a false answer.
+   */
+  list(limit: number, deadline: number): Promise<readonly string[] | RelayFailure>;
+  /** Makes a call and deletes it, to see that the node opens ports and writes SDP. Returns the time it took, ms. */
+  canary(address: string, family: Family, deadline: number): Promise<number | RelayFailure>;
+  /**
+   * Tells the relay itself how many calls it may have (`null` = no limit), against every controller, and returns what was set
+   * before. `rejected` where the relay has no such command or no way to send it.
+   */
+  limitSessions(limit: number | null, deadline: number): Promise<{ before: number | null } | RelayFailure>;
+  close(): void;
+}

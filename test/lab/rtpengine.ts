@@ -10,6 +10,8 @@ export interface RtpengineOptions {
   readonly ngPort: number;
   /** Address of the ng protocol; 127.0.0.1 by default. */
   readonly ngAddress?: string;
+  /** TCP port of HTTP (`listen-http`) at the same address; none by default. */
+  readonly httpPort?: number;
   /** Media address, or any value rtpengine takes for `--interface`. */
   readonly address: string;
   /** Media ports, both ends included. */
@@ -61,6 +63,7 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
         '--table=-1',
         `--interface=${options.address}`,
         `--listen-ng=${ngAddress}:${options.ngPort}`,
+        ...(options.httpPort === undefined ? [] : [`--listen-http=${ngAddress}:${options.httpPort}`]),
         `--port-min=${options.portMin}`,
         `--port-max=${options.portMax}`,
         '--delete-delay=0',

@@ -23,6 +23,16 @@ export class DecodeError {
   ) {}
 }
 
+/** How much may be decoded. */
+export interface Bounds {
+  readonly bytes: number;
+  /** Values, all levels together. */
+  readonly items: number;
+}
+
+/** What fits into a datagram. */
+const DATAGRAM: Bounds = { bytes: MAX_BYTES, items: MAX_ITEMS };
+
 const I = 0x69;
 const L = 0x6c;
 const D = 0x64;
@@ -97,10 +107,11 @@ function write(value: NgValue, depth: number): string {
  * strings, a string or number cut off, a key without value.
  * Numbers beyond 2^53 come as strings of digits, which rtpengine takes for numbers too: nothing is rounded.
  */
-export function decode(bytes: Uint8Array): NgValue | DecodeError {
-  if (bytes.length > MAX_BYTES) return new DecodeError(`longer than ${MAX_BYTES} bytes`, MAX_BYTES);
+export function decode(bytes: Uint8Array, bounds: Bounds = DATAGRAM): NgValue | DecodeError {
+  if (bytes.length > bounds.bytes) return new DecodeError(`longer than ${bounds.bytes} bytes`, bounds.bytes);
   const decoder = new Decoder(
     bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    bounds.items,
   );
   const value = decoder.value(0);
 
@@ -114,13 +125,15 @@ class Decoder {
   problem = '';
   #items = 0;
   readonly #bytes: Buffer;
+  readonly #maxItems: number;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, maxItems: number) {
     this.#bytes = bytes;
+    this.#maxItems = maxItems;
   }
 
   value(depth: number): NgValue | undefined {
-    if (++this.#items > MAX_ITEMS) return this.#fail(`more than ${MAX_ITEMS} values`);
+    if (++this.#items > this.#maxItems) return this.#fail(`more than ${this.#maxItems} values`);
     const byte = this.#bytes[this.at];
     if (byte === undefined) return this.#fail('ends where a value should begin');
     if (byte >= ZERO && byte <= NINE) return this.#string(byte);
@@ -139,7 +152,7 @@ class Decoder {
     if (length !== 0) {
       for (let byte = bytes[at]; byte !== undefined && byte >= ZERO && byte <= NINE; byte = bytes[++at]) {
         length = length * 10 + byte - ZERO;
-        if (length > MAX_BYTES) return this.#fail('string length beyond the end');
+        if (length > bytes.length) return this.#fail('string length beyond the end');
       }
     }
     if (bytes[at] !== COLON) return this.#fail('string length without ":"');

@@ -7,8 +7,10 @@ import type { SocketAddress } from '../../domain/node.ts';
 import type { Clock } from '../../util/clock.ts';
 import { type NgDict, type NgValue, RelayFailure } from '../driver.ts';
 import { DecodeError, decode, encodeText, isDict } from './bencode.ts';
-import { Cookies } from './cookies.ts';
+import { Cookies, type Unawaited } from './cookies.ts';
+import { newCounters } from './counters.ts';
 import { type Datagrams, type OpenDatagrams, openUdp } from './datagrams.ts';
+import { RoundTrip } from './round-trip.ts';
 
 /** Requests in flight to one node; rtpengine's receive buffer loses datagrams from about 150 on (ng-protocol 1.4). */
 export const WINDOW = 64;
@@ -18,37 +20,19 @@ export const MAX_WAITING = 1024;
 export const MAX_REQUEST_BYTES = 60_000;
 /** Distance of timer ticks; no request outlives its deadline, some end up to one tick earlier. */
 const TICK_MS = 10;
+
 export interface NgClientOptions {
-  /** Milliseconds until the first retransmission, doubled for each further one; 150 by default. */
+  /**
+   * Longest time until the first retransmission, ms; 150 by default. It is taken until the first round trip was measured, then as
+   * much less as `RoundTrip` says. Each further retransmission waits twice as long as the one before.
+   */
   readonly retransmitMs?: number;
+  /** Called when a reply comes to a request given up: too late for that one, but the node lives. */
+  readonly onLate?: () => void;
   /** Opens the socket; UDP by default. */
   readonly open?: OpenDatagrams;
   /** Start of every cookie, without spaces; 64 random bits by default, since rtpengine's memory outlives us. */
   readonly cookiePrefix?: string;
-}
-
-/** What went over the socket since the start. */
-export interface NgCounters {
-  /** Requests sent, each counted once. */
-  sent: number;
-  retransmitted: number;
-  replies: number;
-  /** Requests that were sent and had no reply by their deadline. */
-  timeouts: number;
-  /** Requests that ended because nobody listens at the node's port. */
-  refused: number;
-  /** Requests that found the waiting queue full, or no place in the window by their deadline. */
-  busy: number;
-  /** Replies to requests already given up. */
-  late: number;
-  /** Further replies to requests already answered. */
-  duplicates: number;
-  /** Replies to nothing we sent. */
-  unknown: number;
-  /** Replies that could not be read. */
-  garbled: number;
-  /** Errors of the socket other than a refusal. */
-  socketErrors: number;
 }
 
 interface Pending {
@@ -56,31 +40,22 @@ interface Pending {
   readonly datagram: Buffer;
   readonly deadline: number;
   readonly end: (outcome: NgDict | RelayFailure) => void;
+  /** Datagrams of it the system took, and when it took the first one (monotonic ms). */
+  sends: number;
+  sentAt: number;
   /** When to send again, and how long to wait after that. */
   resendAt: number;
-  interval: number;
   /** False while the system's send buffer is full. */
   isTaken: boolean;
 }
 
 export class NgClient {
-  readonly counters: NgCounters = {
-    sent: 0,
-    retransmitted: 0,
-    replies: 0,
-    timeouts: 0,
-    refused: 0,
-    busy: 0,
-    late: 0,
-    duplicates: 0,
-    unknown: 0,
-    garbled: 0,
-    socketErrors: 0,
-  };
+  readonly counters = newCounters();
 
   readonly #address: SocketAddress;
   readonly #clock: Clock;
-  readonly #retransmitMs: number;
+  readonly #roundTrip: RoundTrip;
+  readonly #onLate: (() => void) | undefined;
   readonly #open: OpenDatagrams;
   readonly #cookies: Cookies;
   /** Requests sent and not yet ended, by cookie. */
@@ -96,7 +71,8 @@ export class NgClient {
   constructor(address: SocketAddress, clock: Clock, options: NgClientOptions = {}) {
     this.#address = address;
     this.#clock = clock;
-    this.#retransmitMs = options.retransmitMs ?? 150;
+    this.#roundTrip = new RoundTrip(options.retransmitMs ?? 150, TICK_MS);
+    this.#onLate = options.onLate;
     this.#open = options.open ?? openUdp;
     this.#cookies = new Cookies(options.cookiePrefix);
   }
@@ -109,6 +85,11 @@ export class NgClient {
   /** Requests not yet sent. */
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Smoothed round trip, ms; null before the first one was measured. */
+  get rttMs(): number | null {
+    return this.#roundTrip.smoothedMs;
   }
 
   /**
@@ -143,8 +124,9 @@ export class NgClient {
         datagram,
         deadline,
         end,
+        sends: 0,
+        sentAt: 0,
         resendAt: 0,
-        interval: this.#retransmitMs,
         isTaken: false,
       });
       this.#stopTimer ??= this.#clock.every(TICK_MS, () => this.#tick());
@@ -172,7 +154,7 @@ export class NgClient {
       this.#waiting.delete(pending);
       this.#inFlight.set(pending.cookie, pending);
       this.counters.sent++;
-      this.#send(pending, true);
+      this.#send(pending);
     }
   }
 
@@ -208,14 +190,16 @@ export class NgClient {
     );
   }
 
-  #send(pending: Pending, isFirst: boolean): void {
-    pending.resendAt = this.#clock.monotonic() + pending.interval;
+  #send(pending: Pending): void {
+    const now = this.#clock.monotonic();
+    pending.resendAt = now + this.#roundTrip.waitMs;
     try {
       pending.isTaken = this.#socket?.send(pending.datagram) ?? false;
+      if (pending.isTaken && ++pending.sends === 1) pending.sentAt = now;
     } catch (error) {
       if (isRefusal(error)) {
         // The refusal of something sent earlier, told in place of sending: a new request gets its chance on a new socket.
-        if (isFirst) {
+        if (pending.sends === 0) {
           this.#inFlight.delete(pending.cookie);
           this.#waiting.add(pending);
           this.counters.sent--;
@@ -246,11 +230,14 @@ export class NgClient {
     const space = buffer.indexOf(0x20);
     const cookie = buffer.toString('latin1', 0, space < 0 ? buffer.length : space);
     const pending = this.#inFlight.get(cookie);
+    const now = this.#clock.monotonic();
     if (pending === undefined) {
-      this.counters[this.#cookies.classify(cookie, this.#clock.monotonic())]++;
+      this.#onUnawaited(this.#cookies.classify(cookie, now));
       return;
     }
     this.counters.replies++;
+    // Which of several datagrams a reply is for, nobody can tell (Karn's algorithm).
+    if (pending.sends === 1) this.#roundTrip.measured(now - pending.sentAt);
     this.#cookies.answered(cookie);
     // 13.5 answers what it cannot decode with an empty body (ng-protocol 1.1).
     const reply: NgValue | DecodeError =
@@ -266,6 +253,12 @@ export class NgClient {
       this.#end(pending, reply);
     }
     this.#pump();
+  }
+
+  #onUnawaited(kind: Unawaited): void {
+    this.counters[kind]++;
+    if (kind !== 'unknown') this.#roundTrip.tooShort();
+    if (kind === 'late') this.#onLate?.();
   }
 
   #onError(error: Error): void {
@@ -290,11 +283,10 @@ export class NgClient {
     }
     for (const pending of this.#inFlight.values()) {
       if (isDue(pending, now)) this.#giveUp(pending, now);
-      else if (!pending.isTaken) this.#send(pending, false);
+      else if (!pending.isTaken) this.#send(pending);
       else if (now >= pending.resendAt) {
         this.counters.retransmitted++;
-        pending.interval *= 2;
-        this.#send(pending, false);
+        this.#send(pending);
       }
     }
     this.#cookies.forget(now);

@@ -11,7 +11,8 @@ import {
   RelayFailure,
 } from '../driver.ts';
 import { isDict, newDict } from './bencode.ts';
-import { NgClient, type NgClientOptions, type NgCounters } from './client.ts';
+import { NgClient, type NgClientOptions } from './client.ts';
+import type { NgCounters } from './counters.ts';
 import { deleteMessage, failureIn, mediaMessage, plainMessage, saysNotFound } from './message.ts';
 
 export class NgDriver implements RelayDriver {
@@ -24,6 +25,11 @@ export class NgDriver implements RelayDriver {
   /** What went over this node's socket since the start. */
   get counters(): Readonly<NgCounters> {
     return this.#client.counters;
+  }
+
+  /** Smoothed round trip to this node, ms; null before the first one was measured. */
+  get rttMs(): number | null {
+    return this.#client.rttMs;
   }
 
   /** Requests under way, waiting ones included. */

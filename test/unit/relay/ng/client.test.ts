@@ -1,19 +1,25 @@
 import { describe, expect, test } from 'bun:test';
 import { RelayFailure } from '../../../../src/relay/driver.ts';
-import { MAX_REQUEST_BYTES, MAX_WAITING, NgClient, WINDOW } from '../../../../src/relay/ng/client.ts';
+import {
+  MAX_REQUEST_BYTES,
+  MAX_WAITING,
+  NgClient,
+  type NgClientOptions,
+  WINDOW,
+} from '../../../../src/relay/ng/client.ts';
 import { MAX_REMEMBERED, REMEMBER_MS } from '../../../../src/relay/ng/cookies.ts';
 import { FakeClock, FakeNet, refusal, settle } from './harness.ts';
 
 const PING = { command: 'ping' };
 
-/** A client whose socket is open already. */
-async function start(retransmitMs?: number) {
+/** A client whose socket is open already, near a node that has answered one ping at once. */
+async function start(options: NgClientOptions = {}) {
   const clock = new FakeClock();
   const net = new FakeNet();
   const client = new NgClient({ host: '192.0.2.1', port: 2223 }, clock, {
     open: net.open,
     cookiePrefix: 'boot',
-    ...(retransmitMs === undefined ? {} : { retransmitMs }),
+    ...options,
   });
   /** Sends a ping and keeps its outcome. */
   const ping = (budgetMs = 900) => {
@@ -87,32 +93,109 @@ describe('request', () => {
 });
 
 describe('retransmission', () => {
-  test('repeats the same bytes after 150 ms, then after twice the time each', async () => {
-    const { clock, net, client, ping } = await start();
-    ping(5000);
+  /** When the datagrams of one request leave, ms after the first one. */
+  async function timesOf(began: Awaited<ReturnType<typeof start>>, withinMs: number): Promise<number[]> {
+    const { clock, net, ping } = began;
     const times: number[] = [];
     const begin = clock.now;
     net.onSend = () => {
       times.push(clock.now - begin);
       return true;
     };
-    clock.advance(2500);
-    expect(times).toEqual([150, 450, 1050, 2250]);
-    expect(new Set(net.sent).size).toBe(1);
-    expect(client.counters.retransmitted).toBe(4);
+    ping(withinMs + 20);
+    clock.advance(withinMs);
+    net.onSend = () => true;
+
+    return times;
+  }
+
+  test('repeats the same bytes every 50 ms near a quick node: six times in the 280 ms of a first try', async () => {
+    const began = await start();
+    expect(await timesOf(began, 280)).toEqual([0, 50, 100, 150, 200, 250]);
+    expect(new Set(began.net.sent).size).toBe(1);
+    expect(began.client.counters.retransmitted).toBe(5);
   });
 
-  test('begins when the options say', async () => {
-    const { clock, net, ping } = await start(50);
+  test('begins after 150 ms as long as nothing was measured', async () => {
+    const clock = new FakeClock();
+    const net = new FakeNet();
+    const client = new NgClient({ host: '192.0.2.1', port: 2223 }, clock, { open: net.open });
+    client.request(PING, clock.now + 900);
+    await settle();
+    clock.advance(149);
+    expect([net.sent.length, client.rttMs]).toEqual([1, null]);
+    clock.advance(1);
+    expect(net.sent.length).toBe(2);
+  });
+
+  test('begins never later than the options say', async () => {
+    expect(await timesOf(await start({ retransmitMs: 30 }), 100)).toEqual([0, 30, 60, 90]);
+  });
+
+  test('waits longer for a node that is far away', async () => {
+    const began = await start();
+    for (let i = 0; i < 30; i++) {
+      began.ping();
+      began.clock.advance(40);
+      began.net.reply(-1, { result: 'pong' });
+      await settle();
+    }
+    expect(began.client.rttMs).toBeWithin(38, 40.1);
+    const [, second = 0] = await timesOf(began, 200);
+    expect(second).toBeWithin(50, 70);
+  });
+
+  test('takes no measure of a request sent twice: nobody knows which datagram was answered', async () => {
+    const { clock, net, client, ping } = await start();
     ping();
     clock.advance(60);
-    expect(net.sent.length).toBe(2);
+    net.reply(-1, { result: 'pong' });
+    await settle();
+    expect(client.rttMs).toBe(0);
+  });
+
+  test('measures from when the system took the datagram', async () => {
+    const { clock, net, client, ping } = await start();
+    net.onSend = () => false;
+    ping();
+    clock.advance(40);
+    net.onSend = () => true;
+    clock.advance(10);
+    clock.advance(8);
+    net.reply(-1, { result: 'pong' });
+    await settle();
+    expect(client.rttMs).toBe(1);
+  });
+
+  test('backs off for a node that becomes slow all at once: its second replies tell that nothing was lost', async () => {
+    const began = await start();
+    const { clock, net, ping } = began;
+    for (const after of [100, 150]) {
+      ping();
+      clock.advance(after + 10);
+      net.reply(-1, { result: 'pong' });
+      net.reply(-1, { result: 'pong' });
+      await settle();
+    }
+    expect(await timesOf(began, 290)).toEqual([0, 150]);
+  });
+
+  test('does not back off where datagrams are lost', async () => {
+    const began = await start();
+    const { clock, net, ping } = began;
+    for (let i = 0; i < 5; i++) {
+      ping();
+      clock.advance(60);
+      net.reply(-1, { result: 'pong' });
+      await settle();
+    }
+    expect((await timesOf(began, 100))[1]).toBe(50);
   });
 
   test('ends with the reply; the second reply counts as a duplicate', async () => {
     const { clock, net, client, ping } = await start();
     const seen = ping();
-    clock.advance(200);
+    clock.advance(60);
     net.reply(0, { result: 'pong' });
     net.reply(0, { result: 'pong' });
     clock.advance(800);
@@ -157,6 +240,17 @@ describe('deadline', () => {
     clock.advance(REMEMBER_MS + 200);
     net.reply(-1, { result: 'pong' });
     expect(client.counters).toMatchObject({ late: 1, unknown: 1 });
+  });
+
+  test('a late reply is told, as the sign of life it is; duplicates and strangers are not', async () => {
+    let told = 0;
+    const { clock, net, ping } = await start({ onLate: () => told++ });
+    ping(100);
+    clock.advance(100);
+    net.reply(0, { result: 'pong' });
+    net.reply(0, { result: 'pong' });
+    net.receive('stranger_1 d6:result4:ponge');
+    expect(told).toBe(1);
   });
 
   test('remembers a bounded number of cookies it gave up', async () => {
@@ -233,9 +327,9 @@ describe('window', () => {
 
   test('timed-out requests make room', async () => {
     const { clock, net, ping } = await start();
-    for (let i = 0; i < WINDOW; i++) ping(100);
+    for (let i = 0; i < WINDOW; i++) ping(50);
     ping(900);
-    clock.advance(100);
+    clock.advance(50);
     expect(net.sent.length).toBe(WINDOW + 1);
   });
 });
@@ -310,9 +404,9 @@ describe('socket', () => {
     net.onSend = () => Object.assign(new Error('send EINVAL'), { code: 'EINVAL' });
     ping();
     net.onSend = () => true;
-    clock.advance(160);
+    clock.advance(60);
     await settle();
-    clock.advance(160);
+    clock.advance(30);
     expect([net.opened, net.sent.length]).toEqual([2, 2]);
     net.reply(-1, { result: 'pong' });
     await settle();

@@ -270,6 +270,23 @@ describe('other commands', () => {
     expect(await outcome((d) => d.statistics(DEADLINE), { result: 'ok' })).toMatchObject({ kind: 'garbled' });
   });
 
+  test('the socket’s signs of life come through: round trip and late replies', async () => {
+    const net = new FakeNet();
+    const clock = new FakeClock();
+    let late = 0;
+    const options = { open: net.open, onLate: () => late++ };
+    const driver = createNgDriver({ host: '192.0.2.1', port: 2223 }, clock, options);
+    driver.ping(clock.now + 50);
+    await settle();
+    expect(driver.rttMs).toBeNull();
+    clock.advance(50);
+    net.reply(0, { result: 'pong' });
+    driver.ping(clock.now + 50);
+    clock.advance(8);
+    net.reply(-1, { result: 'pong' });
+    expect([late, driver.rttMs]).toEqual([1, 8]);
+  });
+
   test('close ends what is under way', async () => {
     const { driver } = start();
     const pong = driver.ping(DEADLINE);
