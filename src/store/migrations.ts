@@ -2,10 +2,11 @@
 
 import type { Database } from 'bun:sqlite';
 import first from '../../drizzle/0000_first.sql' with { type: 'text' };
+import fleet from '../../drizzle/0001_fleet.sql' with { type: 'text' };
 import journal from '../../drizzle/meta/_journal.json' with { type: 'json' };
 
 /** One line for each file in `drizzle/`, in the order of its journal; a test compares the two. */
-const SQL: Readonly<Record<string, string>> = { '0000_first': first };
+const SQL: Readonly<Record<string, string>> = { '0000_first': first, '0001_fleet': fleet };
 
 export interface Migration {
   readonly index: number;

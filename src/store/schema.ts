@@ -2,6 +2,8 @@
 
 import { sql } from 'drizzle-orm';
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { HEALTHS, ORDERS } from '../domain/state.ts';
+import { LOAD_MEASURES, POLICIES } from '../placement/policy.ts';
 
 export const node = sqliteTable(
   'node',
@@ -12,11 +14,40 @@ export const node = sqliteTable(
     setId: integer('set_id').notNull(),
     weight: integer('weight').notNull(),
     imposeMode: text('impose_mode', { enum: ['media-address', 'interface'] }).notNull(),
+    priority: integer('priority').notNull().default(0),
+    capacity: integer('capacity'),
+    /** Words, separated by commas. */
+    tags: text('tags').notNull().default(''),
+    httpPort: integer('http_port'),
+    /** The order of a person: see `AdminState`. */
+    adminState: text('admin_state', { enum: ORDERS }).notNull().default('ready'),
+    adminBy: text('admin_by').notNull().default(''),
+    adminReason: text('admin_reason').notNull().default(''),
+    adminAt: integer('admin_at').notNull().default(0),
+    adminUntil: integer('admin_until'),
+    /** Whether the relay itself was told to take no new calls, and the limit it had before (null = none). */
+    isLimited: integer('is_limited', { mode: 'boolean' }).notNull().default(false),
+    limitBefore: integer('limit_before'),
     /** A removed node stays until its last call has ended; null while it is part of its set. */
     removedAt: integer('removed_at'),
   },
   (table) => [uniqueIndex('node_socket').on(table.setId, table.socket).where(sql`removed_at is null`)],
 );
+
+/** Our opinion of a node, so that a restart of this program changes nothing. Written without waiting for the disk. */
+export const nodeHealth = sqliteTable('node_health', {
+  nodeId: integer('node_id')
+    .primaryKey()
+    .references(() => node.id, { onDelete: 'cascade' }),
+  health: text('health', { enum: HEALTHS }).notNull(),
+  since: integer('since').notNull(),
+  cause: text('cause').notNull(),
+  ejections: integer('ejections').notNull(),
+  ejectedUntil: integer('ejected_until'),
+  rampFrom: integer('ramp_from'),
+  /** When the relay process began, by its own uptime; null if it never said. */
+  startedAt: integer('started_at'),
+});
 
 export const mediaAddress = sqliteTable(
   'media_address',
@@ -38,6 +69,10 @@ export const nodeSet = sqliteTable('node_set', {
   description: text('description').notNull(),
   /** Direction of calls when nothing else tells it; null = none, such calls are refused. */
   direction: text('direction'),
+  policy: text('policy', { enum: POLICIES }).notNull().default('hash'),
+  loadBy: text('load_by', { enum: LOAD_MEASURES }).notNull().default('sessions'),
+  /** Percent of a node's media ports that new calls leave free. */
+  portReserve: integer('port_reserve').notNull().default(5),
 });
 
 /**
@@ -114,12 +149,39 @@ export const stray = sqliteTable(
   (table) => [primaryKey({ columns: [table.nodeId, table.callId] })],
 );
 
-export const event = sqliteTable('event', {
-  id: integer('id').primaryKey({ autoIncrement: true }),
-  at: integer('at').notNull(),
-  kind: text('kind').notNull(),
-  nodeId: integer('node_id'),
-  callId: text('call_id'),
-  /** A JSON object. */
-  detail: text('detail').notNull(),
+export const event = sqliteTable(
+  'event',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    at: integer('at').notNull(),
+    kind: text('kind').notNull(),
+    nodeId: integer('node_id'),
+    callId: text('call_id'),
+    /** A JSON object. */
+    detail: text('detail').notNull(),
+  },
+  (table) => [
+    index('event_kind').on(table.kind, table.id),
+    index('event_node').on(table.nodeId, table.id).where(sql`node_id is not null`),
+    index('event_call').on(table.callId).where(sql`call_id is not null`),
+  ],
+);
+
+/** Up to where each webhook has been told. */
+export const webhook = sqliteTable('webhook', {
+  url: text('url').primaryKey(),
+  lastEventId: integer('last_event_id').notNull(),
 });
+
+/** What was done for a call and why: some requests of it in each row, oldest row first. */
+export const trace = sqliteTable(
+  'trace',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    callId: text('call_id').notNull(),
+    at: integer('at').notNull(),
+    /** A JSON array of steps. */
+    steps: text('steps').notNull(),
+  },
+  (table) => [index('trace_call').on(table.callId)],
+);

@@ -7,39 +7,27 @@
 
 import { SQLiteError } from 'bun:sqlite';
 import { drizzle } from 'drizzle-orm/bun-sqlite';
-import type { Call, Leg, LegSdp } from '../domain/call.ts';
+import type { Call, LegSdp } from '../domain/call.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
-import { CallRows, type EndedCalls, type EndedQuery, legKey } from './call-rows.ts';
-import { type EventRecord, EventRows } from './event-rows.ts';
-import { FleetRows } from './fleet-rows.ts';
+import { CallRows, type EndedCalls, type EndedQuery } from './call-rows.ts';
+import { EventRows } from './event-rows.ts';
+import { FleetRows, type StoredHealth } from './fleet-rows.ts';
 import { explain, type OpenDatabase } from './open.ts';
 import { stray } from './schema.ts';
+import { type TraceRow, TraceRows } from './trace-rows.ts';
+import { type CallChange, UnsavedCalls } from './unsaved-calls.ts';
 
 /** How long a change that nobody waits for may stay unwritten, ms. */
 const RIDE_MS = 10;
 /** How often a failed commit is tried again, ms. */
 const RETRY_MS = 1000;
-/** Legs whose SDP may wait for a disk that fails; beyond, SDP texts (for people only) are dropped, never bindings. */
-const MAX_WAITING_SDP = 10_000;
 /** Rows removed per turn, so that nothing on the call path waits for it longer than some ms. */
 const PRUNE_ROWS = 200;
 /** How often ended calls are counted, ms; it takes some ms when there are many. */
 const COUNT_MS = 10_000;
-/** Events, and strays, that may wait for a disk that fails. The oldest are dropped first. */
-const MAX_WAITING_EVENTS = 1000;
+/** Strays that may wait for a disk that fails. The oldest are dropped first. */
 const MAX_WAITING_STRAYS = 10_000;
-
-/** What is to be written of one call. */
-interface Unsaved {
-  call: Call;
-  isNew: boolean;
-  /** Whether an earlier call with this Call-ID has a row that still says it lives. */
-  readonly replaces: boolean;
-  readonly legs: Set<Leg>;
-  readonly forgotten: Set<Leg>;
-  readonly sdp: Map<Leg, LegSdp>;
-}
 
 interface Turn {
   readonly done: Promise<void>;
@@ -54,42 +42,35 @@ export interface Stray {
   readonly since: number;
 }
 
-/** What is to be written of a call besides its own row. */
-export interface CallChange {
-  /** Whether the call was never written before. */
-  readonly isNew?: boolean;
-  readonly leg?: Leg;
-  /** The last SDP of `leg`. */
-  readonly sdp?: LegSdp;
-  /** A leg that is gone. */
-  readonly forgotten?: Leg;
-}
-
 export interface RetentionLimits {
   /** How long ended calls are kept, ms. */
   readonly endedCallMs: number;
   readonly maxEndedCalls: number;
   readonly eventMs: number;
   readonly maxEvents: number;
+  /** How long what was done for a call is kept, ms, and how many rows of it at most. */
+  readonly traceMs: number;
+  readonly maxTraces: number;
 }
 
 export class Store {
   readonly fleet: FleetRows;
-  readonly counters = { commits: 0, failedCommits: 0, droppedSdp: 0, droppedEvents: 0 };
+  readonly events: EventRows;
+  readonly counters = { commits: 0, failedCommits: 0, droppedSdp: 0, droppedEvents: 0, droppedSteps: 0 };
   readonly #open: OpenDatabase;
   readonly #db;
   readonly #calls: CallRows;
-  readonly #events: EventRows;
+  readonly #traces: TraceRows;
   readonly #clock: Clock;
   readonly #begin;
   readonly #end;
   readonly #undo;
   readonly #insertStray;
   readonly #deleteStray;
-  #unsaved = new Map<string, Unsaved>();
+  readonly #unsaved: UnsavedCalls;
   #unsavedStrays = new Map<string, { stray: Stray; isOver: boolean }>();
-  #unsavedEvents: EventRecord[] = [];
-  #waitingSdp = 0;
+  #unsavedSteps: TraceRow[] = [];
+  readonly #unsavedHealth = new Map<number, StoredHealth>();
   #turn: Turn | undefined;
   /** Stops the timer of changes nobody waits for. */
   #stopRide: (() => void) | undefined;
@@ -107,7 +88,9 @@ export class Store {
     this.#clock = clock;
     this.#db = drizzle(open.database);
     this.#calls = new CallRows(this.#db, open.database);
-    this.#events = new EventRows(this.#db);
+    this.#unsaved = new UnsavedCalls(this.#calls);
+    this.events = new EventRows(this.#db);
+    this.#traces = new TraceRows(open.database);
     this.fleet = new FleetRows(this.#db, open.database);
     this.#begin = open.database.query('BEGIN IMMEDIATE');
     this.#end = open.database.query('COMMIT');
@@ -131,24 +114,8 @@ export class Store {
   }
 
   /** Writes a call, and one leg of it, soon. */
-  noteCall(call: Call, { isNew = false, leg, sdp, forgotten }: CallChange = {}): void {
-    const unsaved = this.#unsavedOf(call, isNew);
-    if (leg !== undefined) unsaved.legs.add(leg);
-    if (leg !== undefined && sdp !== undefined) {
-      if (!unsaved.sdp.has(leg)) this.#waitingSdp++;
-      unsaved.sdp.set(leg, sdp);
-    }
-    if (forgotten !== undefined) {
-      unsaved.legs.delete(forgotten);
-      if (unsaved.sdp.delete(forgotten)) this.#waitingSdp--;
-      unsaved.forgotten.add(forgotten);
-    }
-    // A call that began and ended while the disk failed was never in the database and need not get there. So what waits
-    // is bounded by the calls that live, and those that lived when the disk failed.
-    if (this.#trouble !== undefined && unsaved.isNew && !unsaved.replaces && call.state === 'ended') {
-      this.#waitingSdp -= unsaved.sdp.size;
-      this.#unsaved.delete(call.callId);
-    }
+  noteCall(call: Call, change: CallChange = {}): void {
+    this.#unsaved.note(call, change, this.#trouble !== undefined);
     this.#commitSoon();
   }
 
@@ -164,17 +131,36 @@ export class Store {
   /** Records an event and logs it. Does not wait. */
   event(kind: string, fields: { nodeId?: number; callId?: string; [detail: string]: unknown } = {}): void {
     const { nodeId = null, callId = null, ...detail } = fields;
-    if (this.#unsavedEvents.length >= MAX_WAITING_EVENTS) {
-      this.#unsavedEvents.shift();
-      this.counters.droppedEvents++;
-    }
-    this.#unsavedEvents.push({ at: this.#clock.utc(), kind, nodeId, callId, detail });
+    this.counters.droppedEvents += this.events.note({ at: this.#clock.utc(), kind, nodeId, callId, detail });
     log.info(kind, {
       ...(nodeId === null ? {} : { node: nodeId }),
       ...(callId === null ? {} : { call_id: callId }),
       ...detail,
     });
     this.#commitSoon();
+  }
+
+  /** Notes our opinion of a node. Does not wait. */
+  noteHealth(health: StoredHealth): void {
+    this.#unsavedHealth.set(health.nodeId, health);
+    this.#commitSoon();
+  }
+
+  /** Notes some steps of a call, as JSON. Does not wait; while the disk fails they are dropped. */
+  noteSteps(callId: string, at: number, steps: string): void {
+    if (this.#trouble !== undefined) {
+      this.counters.droppedSteps++;
+      return;
+    }
+    this.#unsavedSteps.push({ callId, at, steps });
+    this.#commitSoon();
+  }
+
+  /** What was noted of a call, oldest first, each an array in JSON. */
+  stepsOf(callId: string): string[] {
+    const waiting = this.#unsavedSteps.filter((row) => row.callId === callId);
+
+    return [...this.#traces.of(callId), ...waiting.map(({ steps }) => steps)];
   }
 
   loadLiveCalls(): Call[] {
@@ -187,7 +173,7 @@ export class Store {
 
   sdpOf(callId: string): Map<string, LegSdp> {
     const sdp = this.#calls.sdpOf(callId);
-    for (const [leg, text] of this.#unsaved.get(callId)?.sdp ?? []) sdp.set(legKey(leg), text);
+    this.#unsaved.addSdp(callId, sdp);
 
     return sdp;
   }
@@ -200,8 +186,10 @@ export class Store {
     return this.#calls.listEnded(query);
   }
 
-  listEvents(limit: number, before: number | null): (EventRecord & { id: number })[] {
-    return this.#events.list(limit, before);
+  /** Notes how far a webhook has been told. Does not wait. */
+  noteWebhook(url: string, lastEventId: number): void {
+    this.events.noteWebhook(url, lastEventId);
+    this.#commitSoon();
   }
 
   /** Removes a slice of what is older than its retention. Call it now and then. */
@@ -216,7 +204,8 @@ export class Store {
             this.#excess = this.#calls.endOfNewest(limits.maxEndedCalls);
           }
           this.#calls.prune(Math.max(now - limits.endedCallMs, this.#excess), PRUNE_ROWS);
-          this.#events.prune(now - limits.eventMs, limits.maxEvents, PRUNE_ROWS);
+          this.events.prune(now - limits.eventMs, limits.maxEvents, PRUNE_ROWS);
+          this.#traces.prune(now - limits.traceMs, limits.maxTraces, PRUNE_ROWS);
         })
         .immediate();
     } catch (error) {
@@ -231,18 +220,6 @@ export class Store {
     this.#commit();
     this.#isClosed = true;
     this.#open.close();
-  }
-
-  #unsavedOf(call: Call, isNew: boolean): Unsaved {
-    let unsaved = this.#unsaved.get(call.callId);
-    if (unsaved === undefined || isNew) {
-      if (unsaved !== undefined) this.#waitingSdp -= unsaved.sdp.size;
-      const replaces = unsaved !== undefined && (!unsaved.isNew || unsaved.replaces);
-      unsaved = { call, isNew, replaces, legs: new Set(), forgotten: new Set(), sdp: new Map() };
-      this.#unsaved.set(call.callId, unsaved);
-    }
-
-    return unsaved;
   }
 
   #commitThisTurn(): Promise<void> {
@@ -273,10 +250,11 @@ export class Store {
       this.#begin.run();
       this.#write();
       this.#end.run();
-      this.#unsaved.clear();
-      this.#waitingSdp = 0;
+      this.#unsaved.written();
       this.#unsavedStrays.clear();
-      this.#unsavedEvents = [];
+      this.#unsavedHealth.clear();
+      this.#unsavedSteps = [];
+      this.events.written();
       this.counters.commits++;
     } catch (error) {
       if (this.#open.database.inTransaction) this.#undo.run();
@@ -287,49 +265,50 @@ export class Store {
       return;
     }
     const { walSync } = this.#open;
+    const { writtenId } = this.events;
     const failures = this.counters.failedCommits;
-    if (walSync === undefined) this.#settle(turn, failures, null);
-    else walSync.afterSync((error) => this.#settle(turn, failures, error));
+    if (walSync === undefined) this.#settle(turn, { failures, writtenId }, null);
+    else walSync.afterSync((error) => this.#settle(turn, { failures, writtenId }, error));
   }
 
   /**
    * A commit has reached the disk, or has not.
-   * @param failures how many commits had failed when it was made: a later one may have failed since
+   * @param then how many commits had failed when it was made (a later one may have failed since), and its newest event
    */
-  #settle(turn: Turn | undefined, failures: number, error: Error | null): void {
+  #settle(
+    turn: Turn | undefined,
+    then: { readonly failures: number; readonly writtenId: number },
+    error: Error | null,
+  ): void {
     if (error !== null) {
       // After a failed sync the system takes the pages for written. A checkpoint writes them again, elsewhere.
       this.#isSyncInDoubt = true;
       this.#fail(`the disk did not take the data: ${error.message}`);
-    } else if (this.#trouble !== undefined && failures === this.counters.failedCommits) {
+    } else if (this.#trouble !== undefined && then.failures === this.counters.failedCommits) {
       this.#isSyncInDoubt = false;
       this.#recover();
     }
+    if (this.#trouble === undefined) this.events.settled(then.writtenId);
     turn?.finish();
   }
 
   #write(): void {
-    for (const { call, isNew, legs, forgotten, sdp } of this.#unsaved.values()) {
-      if (isNew) this.#calls.insert(call);
-      else this.#calls.update(call);
-      for (const leg of forgotten) this.#calls.deleteLeg(call, leg);
-      for (const leg of legs) this.#calls.writeLeg(call, leg);
-      for (const [leg, text] of sdp) this.#calls.writeSdp(call, leg, text);
-    }
+    this.#unsaved.write();
     for (const { stray: record, isOver } of this.#unsavedStrays.values()) {
       if (isOver) this.#deleteStray.run(record.nodeId, record.callId);
       else this.#insertStray.run(record.nodeId, record.callId, record.since);
     }
-    for (const record of this.#unsavedEvents) this.#events.insert(record);
+    for (const row of this.#unsavedSteps) this.#traces.insert(row);
+    for (const health of this.#unsavedHealth.values()) this.fleet.writeHealth(health);
+    this.events.write();
   }
 
   #fail(cause: string): void {
     this.counters.failedCommits++;
-    if (this.#waitingSdp > MAX_WAITING_SDP) {
-      for (const { sdp } of this.#unsaved.values()) sdp.clear();
-      this.counters.droppedSdp += this.#waitingSdp;
-      this.#waitingSdp = 0;
-    }
+    this.counters.droppedSdp += this.#unsaved.failed();
+    // For people only, and the first to go: nothing may grow while nothing can be written.
+    this.counters.droppedSteps += this.#unsavedSteps.length;
+    this.#unsavedSteps = [];
     if (this.#trouble === undefined) {
       this.#trouble = cause;
       log.error('store.durability_lost', { cause });

@@ -28,3 +28,13 @@ export function after(clock: Clock, ms: number): Promise<void> {
     });
   });
 }
+
+/** UTC ms as people read it: `2026-11-23T14:00:00.000Z`. */
+export function isoTime(utc: number): string {
+  return new Date(utc).toISOString();
+}
+
+/** Lets all others have their turn of the event loop: for long work in slices. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

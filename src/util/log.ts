@@ -4,6 +4,7 @@
  */
 
 import { configureSync, getLogger, type LogRecord } from '@logtape/logtape';
+import { isoTime } from './clock.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 /** `auto` is `text` on a terminal and `json` elsewhere. */
@@ -200,7 +201,7 @@ function escapeUnsafe(line: string): string {
 }
 
 function jsonLine(time: number, level: string, event: string, fields: LogFields): string {
-  const head = `{"time":"${new Date(time).toISOString()}","level":"${level}","event":${JSON.stringify(event)}`;
+  const head = `{"time":"${isoTime(time)}","level":"${level}","event":${JSON.stringify(event)}`;
   const body = fieldsAsJson(ownKeysApart(fields));
   if (body.length > MAX_LINE) return `${head},"too_long":${body.length}}\n`;
 
@@ -222,7 +223,7 @@ function fieldsAsJson(fields: LogFields): string {
 }
 
 function textLine(time: number, level: string, event: string, fields: LogFields): string {
-  const head = `${new Date(time).toISOString()} ${level.padEnd(7)} ${event}`;
+  const head = `${isoTime(time)} ${level.padEnd(7)} ${event}`;
   const parts = Object.entries(fields).flatMap(([key, value]) => {
     const shown = value instanceof Error ? value.message : value;
     const text = typeof shown === 'string' ? quoted(shown) : toJson(shown);

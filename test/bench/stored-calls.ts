@@ -1,6 +1,7 @@
 /** A database with calls in it, as an appliance leaves it behind. */
 
 import type { Call } from '../../src/domain/call.ts';
+import { READY } from '../../src/fleet/member.ts';
 import { DatabaseProblem, openDatabase } from '../../src/store/open.ts';
 import { Store } from '../../src/store/store.ts';
 import { systemClock } from '../../src/util/clock.ts';
@@ -25,6 +26,12 @@ export function fillDatabase(path: string, count: number): void {
         { side: 'inner', family: 'IP4', address: '192.168.2.3', interface: null },
         { side: 'outer', family: 'IP4', address: '1.2.3.4', interface: null },
       ],
+      priority: 0,
+      capacity: null,
+      tags: [],
+      httpPort: null,
+      admin: READY,
+      limited: null,
       removedAt: null,
     },
   ]);

@@ -1,6 +1,8 @@
 import { describe, expect, spyOn, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Call } from '../../../src/domain/call.ts';
+import { SET_DEFAULTS } from '../../../src/fleet/fleet.ts';
+import { READY } from '../../../src/fleet/member.ts';
 import { Store } from '../../../src/store/store.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { makeNode } from '../../fakes/cluster.ts';
@@ -12,6 +14,9 @@ const BIG = { received: 'x'.repeat(20_000), returned: 'y'.repeat(20_000) };
 function ended(callId: string, updatedAt: number, changes: Partial<Call> = {}): Call {
   return makeCall(callId, { state: 'ended', endReason: 'bye', updatedAt, ...changes });
 }
+
+/** What a stored node has besides itself while it is in its set. */
+const PRESENT = { admin: READY, limited: null, removedAt: null };
 
 describe('group commit', () => {
   test('everything of one turn is one transaction, and nobody is told before it is written', async () => {
@@ -39,7 +44,7 @@ describe('group commit', () => {
     await store.saveCall(makeCall('b'), { isNew: true });
     expect(store.counters.commits).toBe(1);
     expect(store.loadLiveCalls().map(({ callId }) => callId)).toEqual(['a', 'b']);
-    expect(store.listEvents(10, null).map(({ kind }) => kind)).toEqual(['x.y']);
+    expect(store.events.list(10, null).map(({ kind }) => kind)).toEqual(['x.y']);
     expect(store.loadStrays()).toEqual([{ nodeId: 1, callId: 's', since: 5 }]);
   });
 
@@ -119,16 +124,20 @@ describe('what was written is read back', () => {
 
   test('nodes with their addresses, and sets', () => {
     const { store } = openStore();
-    const node = { ...makeNode(3), removedAt: null };
+    const node = { ...makeNode(3), ...PRESENT };
     store.fleet.writeNodes([node]);
     store.fleet.writeNodes([{ ...node, weight: 5, mediaAddresses: node.mediaAddresses.slice(0, 1) }]);
     expect(store.fleet.loadNodes()).toEqual([
       { ...node, weight: 5, mediaAddresses: node.mediaAddresses.slice(0, 1) },
     ]);
-    store.fleet.writeSet({ id: 4, description: 'x', direction: 'out' });
-    store.fleet.writeSet({ id: 4, description: 'y', direction: null });
-    expect(store.fleet.loadSets()).toEqual([{ id: 4, description: 'y', direction: null }]);
-    store.fleet.deleteNodes([3]);
+    store.fleet.writeFleet({
+      put: [],
+      remove: [],
+      sets: [{ ...SET_DEFAULTS, id: 4, description: 'x', direction: 'out' }],
+    });
+    store.fleet.writeFleet({ put: [], remove: [], sets: [{ ...SET_DEFAULTS, id: 4, description: 'y' }] });
+    expect(store.fleet.loadSets()).toEqual([{ ...SET_DEFAULTS, id: 4, description: 'y' }]);
+    store.fleet.writeFleet({ put: [], remove: [3], sets: [] });
     store.fleet.deleteSet(4);
     expect([store.fleet.loadNodes(), store.fleet.loadSets()]).toEqual([[], []]);
   });
@@ -136,9 +145,7 @@ describe('what was written is read back', () => {
   test('nodes all or none: two on one socket of a set are refused together', () => {
     const { store } = openStore();
     const nodes = [makeNode(0), makeNode(1, { socket: makeNode(0).socket })];
-    expect(() => store.fleet.writeNodes(nodes.map((node) => ({ ...node, removedAt: null })))).toThrow(
-      'UNIQUE',
-    );
+    expect(() => store.fleet.writeNodes(nodes.map((node) => ({ ...node, ...PRESENT })))).toThrow('UNIQUE');
     expect(store.fleet.loadNodes()).toEqual([]);
   });
 
@@ -153,13 +160,13 @@ describe('what was written is read back', () => {
           `create temp trigger ${table}_${event} after ${event} on ${table} begin ${level.replace('%', `${event} ${table}`)}`,
         );
     }
-    const nodes = [{ ...makeNode(1), removedAt: null }];
+    const nodes = [{ ...makeNode(1), ...PRESENT }];
     store.fleet.writeNodes(nodes);
     expect(() => store.fleet.writeNodes(nodes.map((node) => ({ ...node, id: 2 })))).toThrow('UNIQUE');
-    store.fleet.writeSet({ id: 4, description: '', direction: null });
+    store.fleet.writeFleet({ put: [], remove: [], sets: [{ ...SET_DEFAULTS, id: 4 }] });
     await store.saveCall(makeCall('a'), { isNew: true });
     store.fleet.deleteSet(4);
-    store.fleet.deleteNodes([1]);
+    store.fleet.writeFleet({ put: [], remove: [1], sets: [] });
     // 1 is NORMAL, 2 is FULL.
     expect(database.query('select what, level from seen').values()).toEqual([
       ['insert node', 2],
@@ -306,7 +313,14 @@ describe('ended calls', () => {
 });
 
 describe('retention', () => {
-  const LIMITS = { endedCallMs: 1000, maxEndedCalls: 1_000_000, eventMs: 1000, maxEvents: 1_000_000 };
+  const LIMITS = {
+    endedCallMs: 1000,
+    maxEndedCalls: 1_000_000,
+    eventMs: 1000,
+    maxEvents: 1_000_000,
+    traceMs: 1000,
+    maxTraces: 1_000_000,
+  };
 
   test('removes ended calls and events older than told, in slices of 200, and live calls never', async () => {
     const clock = new FakeClock();
@@ -321,13 +335,13 @@ describe('retention', () => {
     store.event('young');
     await flush(store);
     const count = () => store.listEndedCalls({ limit: 1000, after: null }).calls.length;
-    const events = () => store.listEvents(1000, null).length;
+    const events = () => store.events.list(1000, null).length;
     expect([count(), events()]).toEqual([302, 301]);
     store.prune(LIMITS);
     expect([count(), events()]).toEqual([102, 101]);
     store.prune(LIMITS);
     store.prune(LIMITS);
-    expect(store.listEvents(10, null).map(({ kind }) => kind)).toEqual(['young']);
+    expect(store.events.list(10, null).map(({ kind }) => kind)).toEqual(['young']);
     expect(store.findEndedCall('young')?.callId).toBe('young');
     expect(store.findEndedCall('c0')).toBeUndefined();
     expect(store.loadLiveCalls()).toHaveLength(1);
@@ -347,7 +361,7 @@ describe('retention', () => {
     expect(store.listEndedCalls({ limit: 100, after: null }).calls.map(({ callId }) => callId)).toEqual(
       Array.from({ length: 10 }, (_, index) => `c${49 - index}`),
     );
-    expect(store.listEvents(100, null).map(({ kind }) => kind)).toEqual(
+    expect(store.events.list(100, null).map(({ kind }) => kind)).toEqual(
       Array.from({ length: 10 }, (_, index) => `e${49 - index}`),
     );
   });
@@ -357,10 +371,10 @@ describe('retention', () => {
     for (let index = 0; index < 7; index++)
       store.event(`e${index}`, { nodeId: index, callId: 'c\xe9', why: 'x' });
     await flush(store);
-    const first = store.listEvents(3, null);
+    const first = store.events.list(3, null);
     expect(first.map(({ kind }) => kind)).toEqual(['e6', 'e5', 'e4']);
     expect(first[0]).toMatchObject({ nodeId: 6, callId: 'c\xe9', detail: { why: 'x' } });
-    const rest = store.listEvents(100, first.at(-1)?.id ?? 0);
+    const rest = store.events.list(100, first.at(-1)?.id ?? 0);
     expect(rest.map(({ kind }) => kind)).toEqual(['e3', 'e2', 'e1', 'e0']);
   });
 });
@@ -390,7 +404,7 @@ describe('a disk that is full', () => {
     expect(store.loadLiveCalls()).toHaveLength(31);
     expect(store.sdpOf('c29').get('A ')).toEqual(BIG);
     await flush(store);
-    expect(store.listEvents(10, null).map(({ kind }) => kind)).toEqual([
+    expect(store.events.list(10, null).map(({ kind }) => kind)).toEqual([
       'store.durability_regained',
       'store.durability_lost',
     ]);
@@ -492,7 +506,7 @@ describe('a disk that is full', () => {
     makeRoom();
     await clock.advance(1000);
     await flush(store);
-    const kinds = store.listEvents(2000, null).map(({ kind }) => kind);
+    const kinds = store.events.list(2000, null).map(({ kind }) => kind);
     expect(kinds).toHaveLength(1001);
     expect(kinds.slice(0, 2)).toEqual(['store.durability_regained', 'e1499']);
   });
@@ -503,7 +517,7 @@ describe('a disk that is full', () => {
     const makeRoom = fillDisk(open);
     const leg = makeLeg('A');
     await store.saveCall(makeCall('large', { legs: [leg] }), { isNew: true, leg, sdp: BIG });
-    store.prune({ endedCallMs: 1, maxEndedCalls: 1, eventMs: 1, maxEvents: 1 });
+    store.prune({ endedCallMs: 1, maxEndedCalls: 1, eventMs: 1, maxEvents: 1, traceMs: 1, maxTraces: 1 });
     expect(store.trouble).toBeDefined();
     makeRoom();
     await clock.advance(1000);
