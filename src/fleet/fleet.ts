@@ -2,48 +2,86 @@
 
 import { SQLiteError } from 'bun:sqlite';
 import { Failure } from '../domain/errors.ts';
+import { type Evidence, initialHealth } from '../domain/health.ts';
 import type { Node } from '../domain/node.ts';
+import type { AdminState } from '../domain/state.ts';
+import type { PlacementRules } from '../placement/choose.ts';
+import { createPolicy } from '../placement/policies.ts';
 import type { RelayDriver } from '../relay/driver.ts';
 import type { FleetRows, NodeSet, StoredNode } from '../store/fleet-rows.ts';
 import { explain } from '../store/open.ts';
 import type { Clock } from '../util/clock.ts';
-
-/** A node with its driver. Has what placement wants to know of a candidate. */
-export interface Member {
-  readonly id: number;
-  readonly socket: string;
-  readonly weight: number;
-  readonly node: Node;
-  readonly driver: RelayDriver;
-  /** UTC ms of its removal; such a node serves the calls it has and gets no new ones. Null while it is in its set. */
-  readonly removedAt: number | null;
-}
+import { Member, READY } from './member.ts';
+import { observed } from './observed.ts';
 
 /** Makes the driver for a node. The node's socket has been checked. */
 export type DriverFactory = (node: Node) => RelayDriver;
 
+/** All that a declaration changes, at once. */
+export interface FleetChange {
+  readonly put: readonly Node[];
+  readonly remove: readonly number[];
+  readonly sets: readonly NodeSet[];
+}
+
+/** What holds for a set nobody said anything of. */
+export const SET_DEFAULTS: Omit<NodeSet, 'id'> = {
+  description: '',
+  direction: null,
+  policy: 'hash',
+  loadBy: 'sessions',
+  portReserve: 5,
+};
+
 /** Nodes one cluster may have. */
 export const MAX_NODES = 10_000;
 
+/** What the fleet learns of the rest of the program. */
+export interface FleetOptions {
+  /** Live calls on a node. */
+  readonly countCalls: (nodeId: number) => number;
+  /** A reply after so long would have been too late for a new call, ms. */
+  readonly slowMs: number;
+  /** Random numbers from 0 to 1, for policies. */
+  readonly random?: () => number;
+}
+
 export class Fleet {
+  /** Told whatever a request shows of a node's health. */
+  onEvidence: (member: Member, evidence: Evidence) => void = () => undefined;
   readonly #rows: FleetRows;
   readonly #createDriver: DriverFactory;
   readonly #clock: Clock;
+  readonly #options: FleetOptions;
   readonly #members = new Map<number, Member>();
   readonly #sets = new Map<number, NodeSet>();
-  /** Nodes of a set that may get new calls; rebuilt at each change, so that a request only looks it up. */
-  #placeable = new Map<number, Member[]>();
+  /** The nodes of each set, removed ones left out; rebuilt at each change, so that a request only looks it up. */
+  #bySet = new Map<number, Member[]>();
+  /** How each set places calls; made anew when its settings change. */
+  readonly #rules = new Map<number, PlacementRules>();
 
-  constructor(rows: FleetRows, createDriver: DriverFactory, clock: Clock) {
+  constructor(rows: FleetRows, createDriver: DriverFactory, clock: Clock, options: FleetOptions) {
     this.#rows = rows;
     this.#createDriver = createDriver;
     this.#clock = clock;
+    this.#options = options;
   }
 
   load(): void {
     for (const set of this.#rows.loadSets()) this.#sets.set(set.id, set);
     for (const node of this.#rows.loadNodes()) this.#admit(node);
+    for (const { nodeId, startedAt, ...state } of this.#rows.loadHealth()) {
+      const member = this.#members.get(nodeId);
+      if (member === undefined) continue;
+      member.opinion = { ...member.opinion, ...state };
+      member.startedAt = startedAt;
+    }
     this.#regroup();
+  }
+
+  /** Every node there is, removed ones with calls included. */
+  all(): IterableIterator<Member> {
+    return this.#members.values();
   }
 
   /** Any node that is known, removed ones with calls included. */
@@ -69,9 +107,27 @@ export class Fleet {
       .sort((a, b) => a.id - b.id);
   }
 
-  /** Nodes of a set that may get new calls. */
-  placeable(setId: number): readonly Member[] {
-    return this.#placeable.get(setId) ?? [];
+  /** The nodes of a set, removed ones left out, in no order. Made for the call path. */
+  membersOf(setId: number): readonly Member[] {
+    return this.#bySet.get(setId) ?? [];
+  }
+
+  /** How a set places new calls. */
+  rulesOf(setId: number): PlacementRules {
+    let rules = this.#rules.get(setId);
+    if (rules === undefined) {
+      const { policy, loadBy, portReserve } = this.set(setId);
+      rules = {
+        policy: createPolicy(policy, this.#options.random ?? Math.random),
+        policyName: policy,
+        loadBy,
+        portReserve,
+      };
+      // A set nobody described may be asked for by anybody: those are not kept.
+      if (this.hasSet(setId)) this.#rules.set(setId, rules);
+    }
+
+    return rules;
   }
 
   /** Every set that has nodes or a description of its own, by id. */
@@ -82,7 +138,7 @@ export class Fleet {
   }
 
   set(id: number): NodeSet {
-    return this.#sets.get(id) ?? { id, description: '', direction: null };
+    return this.#sets.get(id) ?? { ...SET_DEFAULTS, id };
   }
 
   hasSet(id: number): boolean {
@@ -103,33 +159,66 @@ export class Fleet {
 
   /** Adds nodes, or changes those with the same id. All of them or, if the database refuses, none. */
   put(nodes: readonly Node[]): undefined | Failure {
-    const stored = nodes.map((node): StoredNode => ({ ...node, removedAt: null }));
-    const failure = this.#write(() => this.#rows.writeNodes(stored));
+    return this.apply({ put: nodes, remove: [], sets: [] });
+  }
+
+  /** Makes a whole change: all of it or, if the database refuses, nothing. Orders and opinions stay as they are. */
+  apply({ put, remove, sets }: FleetChange): undefined | Failure {
+    const now = this.#clock.utc();
+    const leaving = remove.flatMap((id) => this.#members.get(id) ?? []);
+    const kept = leaving.filter(({ calls }) => calls > 0);
+    const gone = leaving.filter((member) => !kept.includes(member));
+    const stored = put.map((node): StoredNode => {
+      const known = this.#members.get(node.id);
+      // A removed node that comes back begins like a new one.
+      const stays = known !== undefined && known.removedAt === null;
+
+      return {
+        ...node,
+        admin: stays ? known.admin : READY,
+        limited: known?.limited ?? null,
+        removedAt: null,
+      };
+    });
+    const failure = this.#write(() =>
+      this.#rows.writeFleet({
+        // Those that leave first: what is added may have the socket of one of them.
+        put: [...kept.map((member): StoredNode => ({ ...member.stored, removedAt: now })), ...stored],
+        remove: gone.map(({ id }) => id),
+        sets,
+      }),
+    );
     if (failure !== undefined) return failure;
     for (const node of stored) this.#admit(node);
+    for (const member of kept) member.removedAt = now;
+    for (const member of gone) this.#forget(member);
+    for (const set of sets) {
+      this.#sets.set(set.id, set);
+      this.#rules.delete(set.id);
+    }
     this.#regroup();
 
     return undefined;
   }
 
-  /** Takes a node out of its set. With calls on it, it goes on serving them and is forgotten after the last. */
-  remove(id: number, hasCalls: boolean): undefined | Failure {
+  /** Puts a node under an order, and notes what its relay was told. */
+  order(
+    { id }: Member,
+    change: { readonly admin?: AdminState; readonly limited?: StoredNode['limited'] },
+  ): undefined | Failure {
     const member = this.#members.get(id);
     if (member === undefined) return undefined;
-    const removedAt = this.#clock.utc();
-    const failure = this.#write(() =>
-      hasCalls ? this.#rows.writeNodes([{ ...member.node, removedAt }]) : this.#rows.deleteNodes([id]),
-    );
+    const failure = this.#write(() => this.#rows.writeNodes([{ ...member.stored, ...change }]));
     if (failure !== undefined) return failure;
-    if (hasCalls) {
-      this.#members.set(id, { ...member, removedAt });
-    } else {
-      this.#members.delete(id);
-      member.driver.close();
-    }
-    this.#regroup();
+    if (change.admin !== undefined) member.admin = change.admin;
+    if (change.limited !== undefined) member.limited = change.limited;
 
     return undefined;
+  }
+
+  /** Takes a node out of its set. With calls on it, it goes on serving them and is forgotten after the last. */
+  remove(id: number): undefined | Failure {
+    return this.apply({ put: [], remove: [id], sets: [] });
   }
 
   /**
@@ -140,27 +229,22 @@ export class Fleet {
     const over = [...this.#members.values()].filter(
       ({ id, removedAt }) => removedAt !== null && !hasCalls(id),
     );
-    if (over.length === 0) return undefined;
-    const failure = this.#write(() => this.#rows.deleteNodes(over.map(({ id }) => id)));
-    if (failure !== undefined) return failure;
-    for (const { id, driver } of over) {
-      this.#members.delete(id);
-      driver.close();
-    }
 
-    return undefined;
+    return over.length === 0
+      ? undefined
+      : this.apply({ put: [], remove: over.map(({ id }) => id), sets: [] });
   }
 
   putSet(set: NodeSet): undefined | Failure {
-    const failure = this.#write(() => this.#rows.writeSet(set));
-    if (failure === undefined) this.#sets.set(set.id, set);
-
-    return failure;
+    return this.apply({ put: [], remove: [], sets: [set] });
   }
 
   deleteSet(id: number): undefined | Failure {
     const failure = this.#write(() => this.#rows.deleteSet(id));
-    if (failure === undefined) this.#sets.delete(id);
+    if (failure === undefined) {
+      this.#sets.delete(id);
+      this.#rules.delete(id);
+    }
 
     return failure;
   }
@@ -169,27 +253,36 @@ export class Fleet {
     for (const { driver } of this.#members.values()) driver.close();
   }
 
-  #admit({ removedAt, ...node }: StoredNode): void {
+  #admit(stored: StoredNode): void {
+    const { admin, limited, removedAt, ...node } = stored;
     const known = this.#members.get(node.id);
-    const keepsDriver =
-      known !== undefined && known.node.socket === node.socket && known.node.kind === node.kind;
-    if (known !== undefined && !keepsDriver) known.driver.close();
-    const driver = keepsDriver ? known.driver : this.#createDriver(node);
-    this.#members.set(node.id, {
-      id: node.id,
-      socket: node.socket,
-      weight: node.weight,
-      node,
-      driver,
-      removedAt,
+    if (known !== undefined && node.socket === known.node.socket && node.kind === known.node.kind) {
+      if (known.removedAt !== null && removedAt === null) known.opinion = initialHealth(this.#clock.utc());
+      Object.assign(known, { node, admin, limited, removedAt });
+
+      return;
+    }
+    known?.driver.close();
+    const member: Member = new Member(stored, {
+      driver: observed(this.#createDriver(node), {
+        clock: this.#clock,
+        slowMs: this.#options.slowMs,
+        tell: (evidence) => this.onEvidence(member, evidence),
+      }),
+      clock: this.#clock,
+      countCalls: this.#options.countCalls,
     });
+    this.#members.set(node.id, member);
+  }
+
+  #forget(member: Member): void {
+    this.#members.delete(member.id);
+    member.driver.close();
   }
 
   #regroup(): void {
-    const able = [...this.#members.values()].filter(
-      ({ weight, removedAt }) => weight > 0 && removedAt === null,
-    );
-    this.#placeable = Map.groupBy(able, ({ node }) => node.setId);
+    const present = [...this.#members.values()].filter(({ removedAt }) => removedAt === null);
+    this.#bySet = Map.groupBy(present, ({ node }) => node.setId);
   }
 
   #write(run: () => void): undefined | Failure {

@@ -1,0 +1,49 @@
+/** A relay driver that reports what each request tells of the node's health: every call is a check too. */
+
+import type { Evidence } from '../domain/health.ts';
+import { type RelayDriver, RelayFailure } from '../relay/driver.ts';
+import type { Clock } from '../util/clock.ts';
+
+/** Any answer, an error too, shows that the node lives. One object, as it is made for every request. */
+const OK: Evidence = { kind: 'call-ok' };
+const SLOW: Evidence = { kind: 'call-slow' };
+const REFUSED: Evidence = { kind: 'call-refused' };
+
+export interface Observation {
+  readonly clock: Clock;
+  /** A reply after so long would have been too late for a new call, ms. */
+  readonly slowMs: number;
+  /** Is given the evidence of each request when it has ended. */
+  tell(evidence: Evidence): void;
+}
+
+export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observation): RelayDriver {
+  let isClosed = false;
+  const watch = async <T>(callId: string, request: Promise<T | RelayFailure>): Promise<T | RelayFailure> => {
+    const asked = clock.monotonic();
+    const result = await request;
+    // Requests under way end as unreachable when we close the socket ourselves.
+    if (isClosed) return result;
+    const kind = result instanceof RelayFailure ? result.kind : undefined;
+    if (kind === 'silent') tell({ kind: 'call-silent', callId });
+    else if (kind === 'unreachable') tell(REFUSED);
+    // A reply that cannot be read, or a request that was never sent, says nothing of the node.
+    else if (kind !== 'garbled' && kind !== 'busy' && kind !== 'too-large')
+      tell(clock.monotonic() - asked < slowMs ? OK : SLOW);
+
+    return result;
+  };
+
+  return {
+    offer: (request, deadline) => watch(request.callId, driver.offer(request, deadline)),
+    answer: (request, deadline) => watch(request.callId, driver.answer(request, deadline)),
+    delete: (call, deadline) => watch(call.callId, driver.delete(call, deadline)),
+    query: (callId, deadline, fromTag) => watch(callId, driver.query(callId, deadline, fromTag)),
+    command: (message, deadline) =>
+      watch(String(message['call-id'] ?? ''), driver.command(message, deadline)),
+    close() {
+      isClosed = true;
+      driver.close();
+    },
+  };
+}
