@@ -4,10 +4,11 @@ import type { ErrorCode } from '../domain/errors.ts';
 import { Failure } from '../domain/errors.ts';
 import { addressFor } from '../domain/node.ts';
 import type { Direction } from '../domain/side.ts';
-import type { Member } from '../fleet/fleet.ts';
+import type { Member } from '../fleet/member.ts';
 import type { MediaRequest, NgValue, RelayFailure, RelayFailureKind } from '../relay/driver.ts';
 import { impose, WrongAddress } from '../sdp/impose.ts';
 import { familyOfSdp, forEachLine, type Outline } from '../sdp/outline.ts';
+import { isoTime } from '../util/clock.ts';
 import { type Family, familyOf, isUnspecified } from '../util/ip.ts';
 import type { CallFacts } from './facts.ts';
 
@@ -132,4 +133,14 @@ const CODES: Readonly<Record<RelayFailureKind, ErrorCode>> = {
 
 export function failureOf(member: Member, { kind, reason }: RelayFailure): Failure {
   return new Failure(CODES[kind], `node ${member.id} (${member.socket}): ${reason}`);
+}
+
+/** What a request of a call gets whose node is known to be dead: at once, since waiting would only block the proxy. */
+export function downFailure(member: Member): Failure {
+  const { cause, since } = member.opinion;
+
+  return new Failure(
+    'RTPC_RELAY_SILENT',
+    `node ${member.id} (${member.socket}), which has the call, is down since ${isoTime(since)}: ${cause}`,
+  );
 }

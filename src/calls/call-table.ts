@@ -13,6 +13,8 @@ const MAX_ENDED = 50_000;
 export class CallTable {
   /** Calls that may live at a time. */
   readonly max: number;
+  /** Calls that were added since the start, those that ended included. */
+  begun = 0;
   readonly #calls = new Map<string, Call>();
   readonly #ended = new Map<string, Call>();
   readonly #byNode = new Map<number, number>();
@@ -41,6 +43,7 @@ export class CallTable {
   }
 
   add(call: Call): void {
+    this.begun++;
     this.#ended.delete(call.callId);
     this.#calls.set(call.callId, call);
     this.#count(call.nodeId, 1);

@@ -15,6 +15,9 @@ export interface CallFacts {
   readonly source?: string;
   /** Sender's side to reader's side of this SDP, as the client says. */
   readonly direction?: Direction;
+  /** Tags a node must have to get this call, and tags it should have, in lower case; they count for new calls only. */
+  readonly require?: readonly string[];
+  readonly prefer?: readonly string[];
   /** ng keys to pass on. */
   readonly extra: NgDict;
   /** The SIP transaction of the INVITE that begins the call, if this is it. */

@@ -4,6 +4,7 @@ import type { Call } from '../domain/call.ts';
 import type { RetentionLimits, Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import type { CallTable } from './call-table.ts';
+import type { Checkup } from './checkup.ts';
 import type { Ledger } from './ledger.ts';
 import type { Replays } from './replays.ts';
 import type { Strays } from './strays.ts';
@@ -24,6 +25,7 @@ export function startHousekeeping(
   parts: {
     calls: CallTable;
     ledger: Ledger;
+    checkup: Checkup;
     replays: Replays;
     store: Store;
     strays: Strays;
@@ -32,7 +34,7 @@ export function startHousekeeping(
   },
   options: HousekeepingOptions,
 ): () => void {
-  const { calls, ledger, replays, store, strays, clock, isBusy } = parts;
+  const { calls, ledger, checkup, replays, store, strays, clock, isBusy } = parts;
   let sweep = calls.values();
   const startedAt = clock.utc();
 
@@ -44,7 +46,11 @@ export function startHousekeeping(
         sweep = calls.values();
         break;
       }
-      if (!isIdle(value, now, startedAt, options) || isBusy(value.callId)) continue;
+      if (isBusy(value.callId)) continue;
+      if (!isIdle(value, now, startedAt, options)) {
+        checkup.consider(value);
+        continue;
+      }
       // Nobody can be heard on a call that was never answered; an established one may still carry media.
       if (value.state === 'early' && value.nodeId !== null) strays.add(value.nodeId, value.callId);
       ledger.end(value, 'idle');

@@ -3,7 +3,8 @@
 import { type Call, findLeg, findTag, type Leg, type LegSdp, MAX_LEGS, MAX_OFFERS } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
 import { type Direction, formatDirection } from '../domain/side.ts';
-import type { Fleet, Member } from '../fleet/fleet.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Member } from '../fleet/member.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Family } from '../util/ip.ts';
@@ -19,6 +20,15 @@ export interface LegNews {
   readonly family: Family;
   readonly sdp: LegSdp;
 }
+
+/**
+ * How it came out that a node does not have a call any more: a request of the call, a restart of the relay, the comparison
+ * with the relay's own list, or our question after a time without news.
+ */
+export type LossCause = 'request' | 'restart' | 'reconcile' | 'no-news';
+
+/** Ends that are nobody's word but our own finding: such a call may come back with its next offer. */
+const FINDINGS: readonly string[] = ['lost', 'idle', 'media timeout'];
 
 export class Ledger {
   readonly #calls: CallTable;
@@ -64,9 +74,9 @@ export class Ledger {
 
   /** Whether the parties ended the call a short while ago; one that was lost or forgotten may come back. */
   wasHungUp(callId: string): boolean {
-    const reason = this.#calls.getEnded(callId)?.endReason;
+    const ended = this.#calls.getEnded(callId);
 
-    return reason !== undefined && reason !== 'lost' && reason !== 'idle';
+    return ended !== undefined && isHungUp(ended);
   }
 
   /** Why a request may add nothing to memory, or undefined. */
@@ -180,17 +190,24 @@ export class Ledger {
     await told;
     const member = this.#fleet.get(call.nodeId);
     if (member !== undefined && member.removedAt !== null && this.#calls.countOn(member.id) === 0) {
-      this.#fleet.remove(member.id, false);
+      this.#fleet.remove(member.id);
     }
   }
 
   /** The node does not know the call any more: the relay restarted, or ended it by its own timers. */
-  async lose(call: Call, why?: string): Promise<Failure> {
+  async lose(call: Call, why?: string, cause: LossCause = 'request'): Promise<Failure> {
     const { callId, nodeId } = call;
-    this.#store.event('call.lost', { callId, ...(nodeId === null ? {} : { nodeId }) });
+    this.#store.event('call.lost', { callId, ...(nodeId === null ? {} : { nodeId }), cause });
     await this.end(call, 'lost');
 
     return new Failure('RTPC_CALL_LOST', why ?? `node ${nodeId} does not know call ${callId} any more`);
+  }
+
+  /** The relay ended the call because no media came. @param by the kind of the relay that said so */
+  async timeOut(call: Call, by: string): Promise<void> {
+    const { callId, nodeId } = call;
+    this.#store.event('call.timeout', { callId, ...(nodeId === null ? {} : { nodeId }), by });
+    await this.end(call, 'media timeout');
   }
 
   /** Reports, once per call, that a client says another direction than the one remembered. The memory holds. */
@@ -248,4 +265,9 @@ export class Ledger {
 
     return leg;
   }
+}
+
+/** Whether an ended call was ended by its parties or their proxy, not by what we found out about it. */
+export function isHungUp({ endReason }: Call): boolean {
+  return endReason !== null && !FINDINGS.includes(endReason);
 }

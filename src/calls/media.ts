@@ -5,15 +5,25 @@
 
 import { type Call, findLeg, findTag } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
-import { formatDirection } from '../domain/side.ts';
-import type { Fleet, Member } from '../fleet/fleet.ts';
+import { type Direction, formatDirection } from '../domain/side.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Member } from '../fleet/member.ts';
+import type { Watch } from '../fleet/watch.ts';
 import { type NgDict, RelayFailure } from '../relay/driver.ts';
 import { familyOfSdp, findDefect, outline } from '../sdp/outline.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
-import { checkReply, failureOf, relayRequest, type SdpRequest, wantedAddress } from './anchor.ts';
+import {
+  checkReply,
+  downFailure,
+  failureOf,
+  relayRequest,
+  type SdpRequest,
+  wantedAddress,
+} from './anchor.ts';
 import type { Directions } from './directions.ts';
 import type { AnswerFacts, CallFacts, DeleteFacts, OfferFacts, Relayed } from './facts.ts';
+import { beginStep, type History } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import { NotPlaced, type Offering } from './offering.ts';
 import type { Search } from './search.ts';
@@ -27,13 +37,15 @@ export interface MediaParts {
   readonly offering: Offering;
   readonly strays: Strays;
   readonly search: Search;
+  readonly watch: Pick<Watch, 'recheck' | 'hold'>;
+  readonly history: Pick<History, 'note'>;
   readonly clock: Clock;
 }
 
 export interface MediaOptions {
   /** Time for one request, all tries together, ms. */
   readonly budgetMs: number;
-  /** Time for a delete before it goes on by itself, ms. */
+  /** Time for a delete before it goes on by itself, and for a node that did not answer a check, ms. */
   readonly firstTryMs: number;
 }
 
@@ -65,8 +77,12 @@ export class Media {
   }
 
   /** Anchors an offer on the call's node, or on a chosen one if the call is new, and returns the SDP for its reader. */
-  async offer(facts: OfferFacts, deadline = this.deadline()): Promise<Relayed | Failure> {
-    const { clock, directions, ledger, offering } = this.#parts;
+  async offer(
+    facts: OfferFacts,
+    deadline = this.deadline(),
+    step = beginStep(this.#parts.clock.utc(), 'offer'),
+  ): Promise<Relayed | Failure> {
+    const { clock, directions, history, ledger, offering } = this.#parts;
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -79,14 +95,16 @@ export class Media {
     const sides = directions.ofOffer(call, facts);
     if (sides instanceof Failure) return sides;
     ledger.reportContradiction(call, facts.direction, sides);
+    step.sides = shownSides(sides);
 
-    const placed = await offering.place(call, { facts, sdp: facts.sdp, sent, sides }, deadline);
+    const placed = await offering.place(call, { facts, sdp: facts.sdp, sent, sides }, deadline, step);
     if (placed instanceof NotPlaced) {
       if (placed.isCallLost && call !== undefined) await ledger.lose(call);
 
       return placed.failure;
     }
     const { sdp, member } = placed;
+    history.note(step, facts.sdp, sdp);
     const placedNow = await ledger.offered(call, facts, member, {
       tag: facts.fromTag,
       branch: facts.branch,
@@ -109,8 +127,12 @@ export class Media {
   }
 
   /** Passes an answer through the call's node. */
-  async answer(facts: AnswerFacts, deadline = this.deadline()): Promise<Relayed | Failure> {
-    const { directions, fleet, ledger } = this.#parts;
+  async answer(
+    facts: AnswerFacts,
+    deadline = this.deadline(),
+    step = beginStep(this.#parts.clock.utc(), 'answer'),
+  ): Promise<Relayed | Failure> {
+    const { clock, directions, fleet, history, ledger } = this.#parts;
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -124,11 +146,20 @@ export class Media {
     if (limit !== undefined) return limit;
 
     const sides = directions.ofAnswer(call, facts);
+    step.sides = shownSides(sides);
+    step.node = member.id;
+    const dead = this.#refuseDead(member);
+    if (dead !== undefined) return dead;
     const offerer = findLeg(call, facts.fromTag, facts.branch) ?? findTag(call, facts.fromTag);
     const request = { facts, sdp: facts.sdp, sent, sides };
     const address = wantedAddress(member, request, offerer?.family ?? familyOfSdp(sent));
     if (address instanceof Failure) return address;
-    const reply = await member.driver.answer(relayRequest(request, member, address, false), deadline);
+    // A node that did not even answer a check does not get all the time there is.
+    const patience = member.isSilent ? clock.monotonic() + this.#options.firstTryMs : deadline;
+    const reply = await member.driver.answer(
+      relayRequest(request, member, address, false),
+      Math.min(deadline, patience),
+    );
     if (reply instanceof RelayFailure) {
       if (reply.kind === 'refused')
         return ledger.lose(call, `node ${member.id} ended the call: "${reply.reason}"`);
@@ -137,6 +168,7 @@ export class Media {
     }
     const sdp = checkReply(reply, request, member, address);
     if (sdp instanceof Failure) return sdp;
+    history.note(step, facts.sdp, sdp);
     ledger.answered(call, facts, facts.isFinal, {
       tag: facts.toTag,
       branch: facts.branch,
@@ -164,16 +196,19 @@ export class Media {
     const { branch } = facts;
     const isBranch = branch !== undefined && call.legs.some((leg) => leg.branch !== branch);
     const member = fleet.get(call.nodeId);
-    // Whatever the node says, the call is over.
-    const told = member?.driver.delete(
-      isBranch ? { callId: call.callId, branch, fromTag: call.callerTag } : { callId: call.callId },
-      clock.monotonic() + this.#options.firstTryMs,
-    );
+    // Whatever the node says, the call is over. A dead one is told when it is back.
+    const isLater = member?.verdict('end') === 'later';
+    const told = isLater
+      ? undefined
+      : member?.driver.delete(
+          isBranch ? { callId: call.callId, branch, fromTag: call.callerTag } : { callId: call.callId },
+          clock.monotonic() + this.#options.firstTryMs,
+        );
     if (isBranch) ledger.forget(call, (leg) => leg.branch === branch);
     else await ledger.end(call, facts.reason, told);
     const result = await told;
     if (!isBranch) {
-      if (result instanceof RelayFailure) strays.add(Number(call.nodeId), call.callId);
+      if (isLater || result instanceof RelayFailure) strays.add(Number(call.nodeId), call.callId);
       else if (result?.found === false) {
         log.warning('call.was_lost', { call_id: call.callId, node: call.nodeId });
       }
@@ -263,11 +298,19 @@ export class Media {
     return call === undefined ? ledger.unknown({ callId }) : ledger.lose(call);
   }
 
+  /** What a request of a call gets whose node is known to be dead. Perhaps it is back: that is looked at once. */
+  #refuseDead(member: Member): Failure | undefined {
+    if (member.verdict('bound') !== 'no') return undefined;
+    this.#parts.watch.recheck(member);
+
+    return downFailure(member);
+  }
+
   /** The node of a call, looked for on the nodes if the cluster does not know the call. */
   async #owner(callId: string, setId: number | undefined): Promise<Member | Failure> {
     const { fleet, ledger, search } = this.#parts;
     const member = fleet.get(ledger.get(callId)?.nodeId ?? null);
-    if (member !== undefined) return member;
+    if (member !== undefined) return this.#refuseDead(member) ?? member;
     if (ledger.hasEnded(callId)) return ledger.unknown({ callId });
 
     return (await search.find(callId, setId)) ?? ledger.unknown({ callId });
@@ -286,6 +329,10 @@ export class Media {
 
     return limit ?? ledger.adopt(facts, direction, senderTag, member);
   }
+}
+
+function shownSides({ from, to }: Direction): string {
+  return `${from}>${to}`;
 }
 
 /** Call-IDs a command joins with its own (reference: ng-protocol 4). */

@@ -3,20 +3,31 @@
 import { type Call, findTag } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
 import { addressFor } from '../domain/node.ts';
-import type { Fleet, Member } from '../fleet/fleet.ts';
-import type { Policy } from '../placement/policy.ts';
+import type { Direction } from '../domain/side.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Member } from '../fleet/member.ts';
+import type { Watch } from '../fleet/watch.ts';
+import { choose, type Decision } from '../placement/choose.ts';
 import { RelayFailure } from '../relay/driver.ts';
 import { familyOfSdp } from '../sdp/outline.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Family } from '../util/ip.ts';
 import { log } from '../util/log.ts';
-import { checkReply, failureOf, relayRequest, type SdpRequest, wantedAddress } from './anchor.ts';
+import {
+  checkReply,
+  downFailure,
+  failureOf,
+  relayRequest,
+  type SdpRequest,
+  wantedAddress,
+} from './anchor.ts';
+import type { Step, Try } from './history.ts';
 import type { Strays } from './strays.ts';
 
 export interface OfferingParts {
   readonly fleet: Fleet;
   readonly strays: Strays;
-  readonly policy: Policy;
+  readonly watch: Pick<Watch, 'recheck' | 'hold'>;
   readonly clock: Clock;
 }
 
@@ -52,11 +63,16 @@ export class Offering {
    * Offers to one candidate after the other until one takes the call or the time is up.
    * @param call the call as it is known; its node comes first
    * @param deadline monotonic ms
+   * @param step is told what was considered and tried
    */
-  async place(call: Call | undefined, request: SdpRequest, deadline: number): Promise<Placed | NotPlaced> {
-    const { clock, strays } = this.#parts;
-    const { callId } = request.facts;
-    const candidates = this.#candidates(call, request);
+  async place(
+    call: Call | undefined,
+    request: SdpRequest,
+    deadline: number,
+    step: Step,
+  ): Promise<Placed | NotPlaced> {
+    const { clock } = this.#parts;
+    const candidates = this.#candidates(call, request, step);
     if (candidates instanceof NotPlaced) return candidates;
     const family = familyOfReader(call, request);
     let last: Failure | undefined;
@@ -64,49 +80,110 @@ export class Offering {
     for (const [index, member] of candidates.entries()) {
       const now = clock.monotonic();
       if (deadline - now < LEAST_TRY_MS) break;
-      const isOwner = call?.nodeId === member.id;
       const isLast = index === candidates.length - 1;
-      const tryDeadline = isLast ? deadline : Math.min(deadline, now + this.#firstTryMs);
-      const address = wantedAddress(member, request, family);
-      if (address instanceof Failure) return new NotPlaced(address, isCallLost);
-      // The owner too: a delete may be waiting for it since an offer whose outcome nobody knows.
-      if (!(await strays.claim(member.id, callId, tryDeadline))) continue;
-      const reply = await member.driver.offer(relayRequest(request, member, address, !isOwner), tryDeadline);
-      if (!(reply instanceof RelayFailure)) {
-        const sdp = checkReply(reply, request, member, address);
-        if (!(sdp instanceof Failure)) return { sdp, member };
-        log.error('node.bad_sdp', { node: member.id, call_id: callId, cause: sdp.message });
-        if (isOwner) return new NotPlaced(sdp, false);
-        strays.add(member.id, callId);
-        last = sdp;
-        continue;
-      }
-      const { kind, reason, isUncertain } = reply;
-      log.warning('media.try_failed', { call_id: callId, node: member.id, cause: kind, reason });
-      last = failureOf(member, reply);
-      if (isOwner && kind === 'refused') {
-        return new NotPlaced(
-          new Failure('RTPC_CALL_LOST', `node ${member.id} ended the call: "${reason}"`),
-          true,
-        );
-      }
-      // A call which the node may have now, and which nobody will use: told to delete before the next node is asked.
-      const isLeft = isOwner ? isUncertain && !isLast : isUncertain || kind === 'rejected';
-      if (isLeft) strays.add(member.id, callId);
-      isCallLost ||= isLeft && isOwner;
-      if (kind === 'rejected' || kind === 'too-large') break;
+      const isKnownDead = member.health === 'down';
+      const outcome = await this.#try(member, call, request, family, {
+        // The last hope gets all the time there is, unless it did not even answer a check.
+        deadline: isLast && !member.isSilent ? deadline : Math.min(deadline, now + this.#firstTryMs),
+        isLast,
+      });
+      step.tries.push({
+        node: member.id,
+        result: outcome.result,
+        reason: outcome.result === 'ok' ? '' : outcome.reason,
+        took_ms: Math.round((clock.monotonic() - now) * 100) / 100,
+      });
+      if (outcome.result === 'ok') return { sdp: outcome.sdp, member };
+      last = outcome.failure ?? last;
+      isCallLost ||= outcome.isCallLost;
+      // In panic dead nodes are tried too, but no call waits for two of them.
+      if (outcome.isFinal || (outcome.result === 'silent' && isKnownDead)) break;
     }
     const silent = 'the time for this request was over before a node could be asked';
 
     return new NotPlaced(last ?? new Failure('RTPC_RELAY_SILENT', silent), isCallLost);
   }
 
+  /** Offers to one node. */
+  async #try(
+    member: Member,
+    call: Call | undefined,
+    request: SdpRequest,
+    family: Family,
+    { deadline, isLast }: { readonly deadline: number; readonly isLast: boolean },
+  ): Promise<Outcome> {
+    const { strays, watch } = this.#parts;
+    const { callId } = request.facts;
+    const isOwner = call?.nodeId === member.id;
+    const address = wantedAddress(member, request, family);
+    if (address instanceof Failure) return refusal('rejected', address);
+    if (isOwner && member.verdict('bound') === 'no') {
+      watch.recheck(member);
+      if (!isLast) strays.add(member.id, callId);
+
+      return { ...refusal('node-down', downFailure(member)), isFinal: false, isCallLost: !isLast };
+    }
+    // The owner too: a delete may be waiting for it since an offer whose outcome nobody knows.
+    if (!(await strays.claim(member.id, callId, deadline))) {
+      return {
+        result: 'still-deleting',
+        failure: undefined,
+        reason: 'a delete for an earlier try is not answered yet',
+        isFinal: false,
+        isCallLost: false,
+      };
+    }
+    if (isOwner && hasRestartedSince(member, call.updatedAt)) {
+      // Asked first: a relay that forgot the call would take the offer for a new one, and the other party hears nothing.
+      const record = await member.driver.query(callId, deadline);
+      if (record instanceof RelayFailure && record.kind === 'unknown-call') {
+        const lost = `node ${member.id} has restarted and does not know call ${callId} any more`;
+
+        return {
+          ...refusal(record.kind, new Failure('RTPC_CALL_LOST', lost)),
+          isFinal: isLast,
+          isCallLost: true,
+        };
+      }
+    }
+    const reply = await member.driver.offer(relayRequest(request, member, address, !isOwner), deadline);
+    if (!(reply instanceof RelayFailure)) {
+      const sdp = checkReply(reply, request, member, address);
+      if (!(sdp instanceof Failure)) return { result: 'ok', sdp };
+      log.error('node.bad_sdp', { node: member.id, call_id: callId, cause: sdp.message });
+      if (!isOwner) strays.add(member.id, callId);
+
+      return { ...refusal('wrong-address', sdp), isFinal: isOwner };
+    }
+    const { kind, reason, isUncertain } = reply;
+    log.warning('media.try_failed', { call_id: callId, node: member.id, cause: kind, reason });
+    if (kind === 'refused') watch.hold(member);
+    if (isOwner && kind === 'refused') {
+      const ended = new Failure('RTPC_CALL_LOST', `node ${member.id} ended the call: "${reason}"`);
+
+      return { ...refusal(kind, ended, reason), isCallLost: true };
+    }
+    // A call which the node may have now, and which nobody will use: told to delete before the next node is asked.
+    const isLeft = isOwner ? isUncertain && !isLast : isUncertain || kind === 'rejected';
+    if (isLeft) strays.add(member.id, callId);
+
+    return {
+      ...refusal(kind, failureOf(member, reply), reason),
+      isFinal: kind === 'rejected' || kind === 'too-large',
+      isCallLost: isLeft && isOwner,
+    };
+  }
+
   /**
    * The nodes an offer may go to, best first. A call stays on its node. Only while nobody has anything of it but the party
    * that offers again (an INVITE repeated with credentials, or to the next gateway) may it go elsewhere.
    */
-  #candidates(call: Call | undefined, { facts, sides }: SdpRequest): readonly Member[] | NotPlaced {
-    const { fleet, policy } = this.#parts;
+  #candidates(
+    call: Call | undefined,
+    { facts, sides }: SdpRequest,
+    step: Step,
+  ): readonly Member[] | NotPlaced {
+    const { fleet } = this.#parts;
     const owner = fleet.get(call?.nodeId ?? null);
     if (call !== undefined && call.nodeId !== null) {
       if (owner === undefined) {
@@ -119,24 +196,64 @@ export class Offering {
       if (call.state !== 'early' || facts.toTag !== undefined || !isAlone) return [owner];
     }
     const setId = call?.setId ?? facts.setId ?? 0;
-    const placeable = fleet.placeable(setId);
-    const able = placeable.filter(({ node }) =>
-      [sides.from, sides.to].every((side) => addressFor(node, side, 'IP4')),
+    const { order, decision } = choose(
+      {
+        callId: facts.callId,
+        require: facts.require ?? NO_TAGS,
+        prefer: facts.prefer ?? NO_TAGS,
+        hasSides: ({ node }) =>
+          addressFor(node, sides.from, 'IP4') !== undefined &&
+          addressFor(node, sides.to, 'IP4') !== undefined,
+      },
+      fleet.membersOf(setId),
+      fleet.rulesOf(setId),
     );
-    const ranked = policy(facts.callId, able);
-    if (owner !== undefined) return [owner, ...ranked.filter(({ id }) => id !== owner.id)];
-    if (ranked.length > 0) return ranked;
-    const why =
-      placeable.length === 0
-        ? 'has no node that takes calls'
-        : `has no node with media addresses for both ${sides.from} and ${sides.to}`;
+    step.decision = decision;
+    if (owner !== undefined) return [owner, ...order.filter(({ id }) => id !== owner.id)];
+    if (order.length > 0) return order;
 
-    return new NotPlaced(
-      new Failure('RTPC_NO_NODE', `set ${setId} ${why}; see "rtp-cluster node list"`),
-      false,
-    );
+    return new NotPlaced(new Failure('RTPC_NO_NODE', whyNone(setId, sides, decision)), false);
   }
 }
+
+/** What came of one try. */
+type Outcome =
+  | { readonly result: 'ok'; readonly sdp: string }
+  | {
+      readonly result: Exclude<Try['result'], 'ok'>;
+      readonly failure: Failure | undefined;
+      /** In the relay's own words where it spoke. */
+      readonly reason: string;
+      /** Whether other nodes would say the same, or must not be asked. */
+      readonly isFinal: boolean;
+      /** Whether the node had the call and has it no more. */
+      readonly isCallLost: boolean;
+    };
+
+const NO_TAGS: readonly string[] = [];
+
+function refusal(result: Exclude<Try['result'], 'ok'>, failure: Failure, reason = failure.message) {
+  return { result, failure, reason, isFinal: true, isCallLost: false } as const;
+}
+
+/** By its own uptime, so also if it happened while we were not looking. */
+function hasRestartedSince({ startedAt, restartedAt }: Member, at: number): boolean {
+  return Math.max(startedAt ?? 0, restartedAt ?? 0) > at;
+}
+
+/** Why no node of a set may have a call, in words that say what to do. */
+function whyNone(setId: number, { from, to }: Direction, { filtered }: Decision): string {
+  if (filtered.length === 0) return `set ${setId} has no node; see "rtp-cluster node list"`;
+  if (filtered.every(({ rule }) => rule === 'sides'))
+    return `set ${setId} has no node with media addresses for both ${from} and ${to}; see "rtp-cluster node list"`;
+  const shown = filtered.slice(0, MAX_SHOWN).map(({ id, figure }) => `node ${id}: ${figure}`);
+  const more = filtered.length > MAX_SHOWN ? ` and ${filtered.length - MAX_SHOWN} more` : '';
+
+  return `no node of set ${setId} can take the call (${shown.join('; ')}${more}); see "rtp-cluster node list"`;
+}
+
+/** Nodes named in an error message. */
+const MAX_SHOWN = 4;
 
 /** The family asked for, else the one the reader is known to use, else the sender's. */
 function familyOfReader(call: Call | undefined, { facts, sent }: SdpRequest): Family {

@@ -8,6 +8,7 @@ import { type CallMemory, decide, type SipFacts, transactionOf } from '../sip/fa
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
 import type { AnswerFacts, CallFacts, DeleteFacts, OfferFacts, Relayed } from './facts.ts';
+import { beginStep, type History, type Step } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Media, NodeReply } from './media.ts';
 import type { Replays } from './replays.ts';
@@ -22,6 +23,8 @@ export interface SipRequest {
   readonly source?: string;
   /** Of the call: caller's side to callee's side. */
   readonly direction?: Direction;
+  readonly require?: readonly string[];
+  readonly prefer?: readonly string[];
   readonly extra: NgDict;
 }
 
@@ -32,13 +35,15 @@ export class Requests {
   readonly #media: Media;
   readonly #ledger: Ledger;
   readonly #replays: Replays;
+  readonly #history: History;
   readonly #clock: Clock;
   readonly #serial = new Serial();
 
-  constructor(media: Media, ledger: Ledger, replays: Replays, clock: Clock) {
+  constructor(media: Media, ledger: Ledger, replays: Replays, history: History, clock: Clock) {
     this.#media = media;
     this.#ledger = ledger;
     this.#replays = replays;
+    this.#history = history;
     this.#clock = clock;
   }
 
@@ -72,7 +77,7 @@ export class Requests {
     const same = ['offer', fromTag, toTag, branch, rest(facts), sdp].join('\n');
 
     return this.#run(callId, same, (deadline) =>
-      this.#timed('offer', callId, this.#media.offer(facts, deadline)),
+      this.#timed('offer', callId, null, (step) => this.#media.offer(facts, deadline, step)),
     );
   }
 
@@ -81,23 +86,25 @@ export class Requests {
     const same = ['answer', fromTag, toTag, branch, rest(facts), sdp].join('\n');
 
     return this.#run(callId, same, (deadline) =>
-      this.#timed('answer', callId, this.#media.answer(facts, deadline)),
+      this.#timed('answer', callId, null, (step) => this.#media.answer(facts, deadline, step)),
     );
   }
 
   delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
-    return this.#serial.run(facts.callId, `delete\n${facts.branch}`, () => this.#delete(facts));
+    return this.#serial.run(facts.callId, `delete\n${facts.branch}`, () => this.#delete(facts, null));
   }
 
   query(callId: string, setId?: number, fromTag?: string): Promise<NodeReply | Failure> {
     return this.#run(callId, `query\n${fromTag}`, (deadline) =>
-      this.#timed('query', callId, this.#media.query(callId, setId, fromTag, deadline)),
+      this.#timed('query', callId, null, () => this.#media.query(callId, setId, fromTag, deadline)),
     );
   }
 
   command(message: NgDict, facts: CallFacts): Promise<NodeReply | Failure> {
     return this.#run(facts.callId, `command\n${JSON.stringify(message)}`, (deadline) =>
-      this.#timed(String(message.command), facts.callId, this.#media.command(message, facts, deadline)),
+      this.#timed(String(message.command), facts.callId, null, () =>
+        this.#media.command(message, facts, deadline),
+      ),
     );
   }
 
@@ -120,8 +127,9 @@ export class Requests {
   }
 
   async #follow(request: SipRequest, deadline: number): Promise<Relayed | typeof NOTHING | Failure> {
-    const { sip, sdp, setId, source, direction, extra } = request;
+    const { sip, sdp, setId, source, direction, require, prefer, extra } = request;
     const { callId, toTag } = sip;
+    const message = sip.status === undefined ? sip.method : `${sip.status} ${sip.method}`;
     const call = this.#ledger.get(callId);
     const isRequest = sip.status === undefined;
     // A further INVITE inside the dialog shows that the first one was accepted, even if nobody told us of the 200.
@@ -135,7 +143,7 @@ export class Requests {
       (step.do === 'offer' || step.do === 'answer') &&
       this.#ledger.isLate(callId, transaction, !isRequest)
     ) {
-      return this.#ledger.unknown({ callId });
+      return this.#timed(step.do, callId, message, async () => this.#ledger.unknown({ callId }));
     }
     const common = {
       callId,
@@ -143,6 +151,8 @@ export class Requests {
       ...(sip.branch === undefined ? {} : { branch: sip.branch }),
       ...(setId === undefined ? {} : { setId }),
       ...(source === undefined ? {} : { source }),
+      ...(require === undefined ? {} : { require }),
+      ...(prefer === undefined ? {} : { prefer }),
       ...(isInitial && transaction !== undefined ? { initial: transaction } : {}),
     };
     switch (step.do) {
@@ -158,7 +168,12 @@ export class Requests {
           ...(direction === undefined ? {} : { direction }),
         };
 
-        return (await this.#media.announce(facts)) ?? NOTHING;
+        return this.#timed(
+          'announce',
+          callId,
+          message,
+          async () => (await this.#media.announce(facts)) ?? NOTHING,
+        );
       }
       case 'confirm':
         await this.#media.confirm(callId, step.tag);
@@ -169,7 +184,7 @@ export class Requests {
 
         return NOTHING;
       case 'delete': {
-        const result = await this.#delete({ ...common, reason: step.reason });
+        const result = await this.#delete({ ...common, reason: step.reason }, message);
 
         return result instanceof Failure ? result : NOTHING;
       }
@@ -191,7 +206,7 @@ export class Requests {
           isInDialog,
         };
 
-        return this.#timed('offer', callId, this.#media.offer(facts, deadline));
+        return this.#timed('offer', callId, message, (taken) => this.#media.offer(facts, deadline, taken));
       }
       case 'answer': {
         const isFromCallee = call === undefined ? sip.status !== undefined : step.toTag !== call.callerTag;
@@ -205,25 +220,41 @@ export class Requests {
           isFinal: step.isFinal,
         };
 
-        return this.#timed('answer', callId, this.#media.answer(facts, deadline));
+        return this.#timed('answer', callId, message, (taken) => this.#media.answer(facts, deadline, taken));
       }
     }
   }
 
-  #delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
+  #delete(facts: DeleteFacts, message: string | null): Promise<{ reply: NgDict | undefined } | Failure> {
     this.#replays.forget(facts.callId);
 
-    return this.#timed('delete', facts.callId, this.#media.delete(facts));
+    return this.#timed('delete', facts.callId, message, () => this.#media.delete(facts));
   }
 
-  async #timed<T>(operation: string, callId: string, work: Promise<T | Failure>): Promise<T | Failure> {
+  /** Runs one operation, logs it and notes it for `explain`. */
+  async #timed<T>(
+    operation: string,
+    callId: string,
+    message: string | null,
+    work: (step: Step) => Promise<T | Failure>,
+  ): Promise<T | Failure> {
     const started = this.#clock.monotonic();
-    const result = await work;
+    const step = beginStep(this.#clock.utc(), operation, message);
+    // A delete ends the call: whose it was is known before.
+    step.node = this.#ledger.get(callId)?.nodeId ?? null;
+    const result = await work(step);
+    step.node = this.#ledger.get(callId)?.nodeId ?? step.node;
+    step.took_ms = Math.round((this.#clock.monotonic() - started) * 100) / 100;
+    if (result instanceof Failure) {
+      step.result = result.code;
+      step.reason = result.message;
+    }
+    this.#history.add(callId, step);
     const fields = {
       call_id: callId,
-      node: this.#ledger.get(callId)?.nodeId ?? null,
+      node: step.node,
       operation,
-      took_ms: Math.round((this.#clock.monotonic() - started) * 100) / 100,
+      took_ms: step.took_ms,
     };
     if (!(result instanceof Failure)) log.debug('media.done', { ...fields, result: 'ok' });
     else if (result.status < 500)
@@ -235,8 +266,8 @@ export class Requests {
 }
 
 /** What besides tags and SDP makes two requests different. */
-function rest({ direction, setId, extra }: CallFacts): string {
-  return JSON.stringify([direction, setId, extra]);
+function rest({ direction, setId, require, prefer, extra }: CallFacts): string {
+  return JSON.stringify([direction, setId, require, prefer, extra]);
 }
 
 function memoryOf(call: Call): CallMemory {

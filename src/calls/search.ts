@@ -1,6 +1,7 @@
 /** Looks for calls the cluster does not know on the nodes: they may have been placed by another instance, or by hand. */
 
-import type { Fleet, Member } from '../fleet/fleet.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Member } from '../fleet/member.ts';
 import { type NgDict, RelayFailure } from '../relay/driver.ts';
 import type { Clock } from '../util/clock.ts';
 
@@ -57,7 +58,7 @@ export class Search {
     this.counters.searches++;
     const deadline = this.#clock.monotonic() + SEARCH_MS;
     const { promise, resolve } = Promise.withResolvers<T | undefined>();
-    const answers = this.#fleet.list(setId).map(async (member) => {
+    const answers = this.#asked(setId).map(async (member) => {
       const answer = await ask(member, deadline);
       if (answer !== undefined) resolve(answer);
     });
@@ -66,6 +67,13 @@ export class Search {
     if (found !== undefined) this.counters.found++;
 
     return found;
+  }
+
+  /** Who is asked: removed nodes too, as they may have calls; dead ones not, as everybody would wait for them. */
+  #asked(setId: number | undefined): Member[] {
+    return [...this.#fleet.all()].filter(
+      (member) => (setId === undefined || member.node.setId === setId) && member.verdict('search') === 'yes',
+    );
   }
 
   #takeToken(): boolean {

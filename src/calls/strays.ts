@@ -1,6 +1,7 @@
 /**
  * Calls that may be left on a node: an offer whose outcome nobody knows, or which failed in a way that leaves a call
- * behind (reference: ng-protocol 3.1). The node is told to delete until it answers.
+ * behind (reference: ng-protocol 3.1), a delete nobody answered. The node is told to delete until it answers; one that is down
+ * is told when it is back.
  */
 
 import type { Fleet } from '../fleet/fleet.ts';
@@ -13,10 +14,12 @@ import { log } from '../util/log.ts';
 const TRY_MS = 500;
 const FIRST_PAUSE_MS = 500;
 const LAST_PAUSE_MS = 30_000;
-/** "I do not know this call" is believed this long after the offer, ms: the offer itself may have been delayed. */
+/**
+ * "I do not know this call" is believed this long after the offer, or after the node came back, ms: the offer itself may have
+ * been delayed, or may wait in the node's socket.
+ */
 const DOUBT_MS = 2000;
-/** Relays end unanswered calls themselves after an hour at the latest (`offer-timeout`), so there is nothing left then. */
-const MAX_AGE_MS = 3_600_000;
+/** Of all nodes together; the oldest are dropped first, and end by the relay's own timers. */
 const MAX_STRAYS = 10_000;
 const MAX_IN_FLIGHT_PER_NODE = 8;
 const TICK_MS = 250;
@@ -38,6 +41,7 @@ export class Strays {
   readonly #entries = new Map<string, Entry>();
   readonly #inFlight = new Map<number, number>();
   readonly #stopTick: () => void;
+  #isStopped = false;
 
   constructor(fleet: Fleet, store: Store, clock: Clock) {
     this.#fleet = fleet;
@@ -49,6 +53,11 @@ export class Strays {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Whether a node still has to be told to delete this call. */
+  has(nodeId: number, callId: string): boolean {
+    return this.#entries.has(key(nodeId, callId));
   }
 
   /** Whether a node still has to be told something. */
@@ -63,7 +72,17 @@ export class Strays {
     entry.doubtUntil = now + DOUBT_MS;
     // Stored at once: a crash in the next moments must not leave the call to the relay's own time-out.
     this.#store.noteStray(entry.stray, false);
-    entry.inFlight ??= this.#attempt(entry);
+    if (this.#mayAsk(nodeId)) entry.inFlight ??= this.#attempt(entry);
+  }
+
+  /** A node answers again: tells it at once what it missed. */
+  hurry(nodeId: number): void {
+    void this.#tellAll(nodeId, this.#clock.monotonic() + DOUBT_MS);
+  }
+
+  /** A relay has restarted, and all that waited for it is gone: it is told once more, and whatever it says settles it. */
+  restarted(nodeId: number): void {
+    void this.#tellAll(nodeId, this.#clock.monotonic());
   }
 
   /**
@@ -85,6 +104,7 @@ export class Strays {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#stopTick();
   }
 
@@ -106,6 +126,38 @@ export class Strays {
     return entry;
   }
 
+  /** Tells a node all it has to be told, as fast as it answers. */
+  async #tellAll(nodeId: number, doubtUntil: number): Promise<void> {
+    const entries = [...this.#entries.values()].filter(({ stray }) => stray.nodeId === nodeId);
+    for (const entry of entries) {
+      entry.doubtUntil = doubtUntil;
+      entry.nextAt = this.#clock.monotonic();
+      entry.pause = FIRST_PAUSE_MS;
+    }
+    for (let from = 0; from < entries.length && this.#mayAsk(nodeId); from += MAX_IN_FLIGHT_PER_NODE) {
+      const some = entries
+        .slice(from, from + MAX_IN_FLIGHT_PER_NODE)
+        .filter((entry) => this.#isCurrent(entry) && entry.nextAt <= this.#clock.monotonic());
+      await Promise.all(
+        some.map((entry) => {
+          entry.inFlight ??= this.#attempt(entry);
+
+          return entry.inFlight;
+        }),
+      );
+    }
+  }
+
+  /** Whether it is still to be told: the Call-ID may have been claimed for a new call meanwhile. */
+  #isCurrent(entry: Entry): boolean {
+    return this.#entries.get(key(entry.stray.nodeId, entry.stray.callId)) === entry;
+  }
+
+  /** A node that is known to be dead is not asked: it is told when it is back. */
+  #mayAsk(nodeId: number): boolean {
+    return !this.#isStopped && this.#fleet.get(nodeId)?.verdict('end') !== 'later';
+  }
+
   async #attempt(entry: Entry): Promise<void> {
     const { nodeId, callId } = entry.stray;
     const member = this.#fleet.get(nodeId);
@@ -119,30 +171,28 @@ export class Strays {
     this.#inFlight.set(nodeId, (this.#inFlight.get(nodeId) ?? 1) - 1);
     entry.inFlight = undefined;
     const now = this.#clock.monotonic();
-    if (!(result instanceof RelayFailure) && (result.found || now >= entry.doubtUntil)) {
+    const isAnswered = !(result instanceof RelayFailure) || (!result.isUncertain && result.kind !== 'busy');
+    const isFound = !(result instanceof RelayFailure) && result.found;
+    if (isFound || (isAnswered && now >= entry.doubtUntil)) {
       this.counters.settled++;
       this.#remove(entry);
-
-      return;
-    }
-    if (result instanceof RelayFailure) {
+    } else if (isAnswered) {
+      entry.nextAt = entry.doubtUntil;
+    } else {
       entry.nextAt = now + entry.pause;
       entry.pause = Math.min(entry.pause * 2, LAST_PAUSE_MS);
-    } else {
-      entry.nextAt = entry.doubtUntil;
     }
   }
 
   #tick(): void {
     const now = this.#clock.monotonic();
-    const utc = this.#clock.utc();
     for (const entry of this.#entries.values()) {
-      const { nodeId, since } = entry.stray;
-      if (utc - since > MAX_AGE_MS) this.#drop(entry, 'the relay has ended it by itself');
-      else if (
+      const { nodeId } = entry.stray;
+      if (
         entry.inFlight === undefined &&
         entry.nextAt <= now &&
-        (this.#inFlight.get(nodeId) ?? 0) < MAX_IN_FLIGHT_PER_NODE
+        (this.#inFlight.get(nodeId) ?? 0) < MAX_IN_FLIGHT_PER_NODE &&
+        this.#mayAsk(nodeId)
       ) {
         entry.inFlight = this.#attempt(entry);
       }

@@ -23,8 +23,8 @@ const into = { from: 'outer', to: 'inner' };
 
 function directions(networks: typeof NETWORKS | [] = []) {
   const { fleet } = makeCluster();
-  fleet.putSet({ id: 3, description: '', direction: 'in' });
-  fleet.putSet({ id: 4, description: '', direction: 'a side nobody knows' });
+  fleet.putSet({ ...fleet.set(3), direction: 'in' });
+  fleet.putSet({ ...fleet.set(4), direction: 'a side nobody knows' });
 
   return new Directions(fleet, { sides: SIDES, networks });
 }

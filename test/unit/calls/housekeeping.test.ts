@@ -3,25 +3,29 @@
 import { describe, expect, test } from 'bun:test';
 import { type HousekeepingOptions, startHousekeeping } from '../../../src/calls/housekeeping.ts';
 import { Replays } from '../../../src/calls/replays.ts';
-import { makeCluster } from '../../fakes/cluster.ts';
+import { CHECK_AFTER_MS, makeCluster } from '../../fakes/cluster.ts';
 import { flush, makeCall } from '../../fakes/store.ts';
 
-const HOUR_MS = 3_600_000;
+const PERIOD_MS = 600_000;
 const OPTIONS: HousekeepingOptions = {
-  maxIdleMs: HOUR_MS,
-  maxUnansweredMs: HOUR_MS / 4,
-  endedCallMs: HOUR_MS,
+  maxIdleMs: PERIOD_MS,
+  maxUnansweredMs: PERIOD_MS / 4,
+  endedCallMs: PERIOD_MS,
   maxEndedCalls: 1000,
-  eventMs: HOUR_MS,
+  eventMs: PERIOD_MS,
   maxEvents: 1000,
+  traceMs: PERIOD_MS,
+  maxTraces: 1000,
 };
 
 function start(options: Partial<HousekeepingOptions> = {}) {
   const cluster = makeCluster();
-  const { calls, ledger, store, strays, clock, requests } = cluster;
+  // Whoever asks for a call hears that it is there.
+  cluster.relay(0).always('query', { result: 'ok' });
+  const { calls, ledger, checkup, store, strays, clock, requests } = cluster;
   const replays = new Replays(clock);
   const stop = startHousekeeping(
-    { calls, ledger, replays, store, strays, clock, isBusy: (callId) => requests.isBusy(callId) },
+    { calls, ledger, checkup, replays, store, strays, clock, isBusy: (callId) => requests.isBusy(callId) },
     { ...OPTIONS, ...options },
   );
 
@@ -39,8 +43,8 @@ describe('housekeeping', () => {
       calls.add(call);
       await store.saveCall(call, { isNew: true });
     }
-    fresh.updatedAt = clock.utc() + HOUR_MS;
-    await clock.advance(HOUR_MS + 500);
+    fresh.updatedAt = clock.utc() + PERIOD_MS;
+    await clock.advance(PERIOD_MS + 500);
     expect(calls.get('idle')).toBeUndefined();
     expect(idle.endReason).toBe('idle');
     expect(calls.get('fresh')).toBe(fresh);
@@ -52,7 +56,7 @@ describe('housekeeping', () => {
     const early = makeCall('early', { createdAt: clock.utc(), updatedAt: clock.utc() });
     calls.add(early);
     await store.saveCall(early, { isNew: true });
-    await clock.advance(HOUR_MS / 4 + 500);
+    await clock.advance(PERIOD_MS / 4 + 500);
     expect(early.endReason).toBe('idle');
     expect(asked()).toContain('0 delete');
     stop();
@@ -63,9 +67,9 @@ describe('housekeeping', () => {
     const early = makeCall('early', { createdAt: clock.utc() - 1, updatedAt: clock.utc() });
     calls.add(early);
     await store.saveCall(early, { isNew: true });
-    await clock.advance(HOUR_MS / 2);
+    await clock.advance(PERIOD_MS / 2);
     expect(calls.get('early')).toBe(early);
-    await clock.advance(HOUR_MS / 2 + 500);
+    await clock.advance(PERIOD_MS / 2 + 500);
     expect(calls.get('early')).toBeUndefined();
     stop();
   });
@@ -75,7 +79,7 @@ describe('housekeeping', () => {
     const call = makeCall('c1', { state: 'confirmed', updatedAt: clock.utc() });
     calls.add(call);
     await store.saveCall(call, { isNew: true });
-    await clock.advance(HOUR_MS - 100);
+    await clock.advance(PERIOD_MS - 100);
     relay(0).next('query', 'never');
     const query = requests.query('c1');
     await clock.advance(500);
@@ -115,12 +119,37 @@ describe('housekeeping', () => {
     stop();
   });
 
+  test('a call without news for the set time is asked for, and ended if its node does not know it', async () => {
+    const { calls, store, clock, stop, relay, events } = start({ maxIdleMs: 10 * PERIOD_MS });
+    const [gone, there] = ['gone', 'there'].map((id) =>
+      makeCall(id, { state: 'confirmed', updatedAt: clock.utc() }),
+    );
+    if (gone === undefined || there === undefined) throw new Error('two calls were made');
+    for (const call of [gone, there]) {
+      calls.add(call);
+      await store.saveCall(call, { isNew: true });
+    }
+    relay(0).always('query', undefined).calls.add('there');
+    await clock.advance(CHECK_AFTER_MS - 1000);
+    expect(relay(0).queries).toEqual([]);
+    await clock.advance(2000);
+    expect(gone.endReason).toBe('lost');
+    expect(calls.get('there')).toBe(there);
+    expect(await events()).toContain('call.lost');
+    const asked = relay(0).queries.length;
+    await clock.advance(CHECK_AFTER_MS - 5000);
+    expect(relay(0).queries.length).toBe(asked);
+    await clock.advance(10_000);
+    expect(relay(0).queries.length).toBe(asked + 1);
+    stop();
+  });
+
   test('does nothing any more once stopped', async () => {
     const { calls, clock, stop } = start();
     const call = makeCall('c1', { updatedAt: clock.utc() });
     calls.add(call);
     stop();
-    await clock.advance(2 * HOUR_MS);
+    await clock.advance(2 * PERIOD_MS);
     expect(calls.get('c1')).toBe(call);
   });
 });

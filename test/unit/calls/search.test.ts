@@ -34,11 +34,11 @@ describe('looking for a call on the nodes', () => {
     expect(cluster.relay(0).deadlines).toEqual([cluster.clock.now]);
   });
 
-  test('with a set only its nodes are asked; removed nodes are not', async () => {
+  test('with a set only its nodes are asked; removed nodes without calls are gone', async () => {
     const cluster = makeCluster({ nodes: [makeNode(0), makeNode(1, { setId: 5 }), makeNode(2)] });
     await cluster.search.find('c1', 5);
     expect(cluster.asked()).toEqual(['1 query']);
-    cluster.fleet.remove(2, true);
+    cluster.fleet.remove(2);
     cluster.trace.length = 0;
     await cluster.search.find('c1');
     expect(cluster.asked()).toEqual(['0 query', '1 query']);

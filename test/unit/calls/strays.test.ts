@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { Strays } from '../../../src/calls/strays.ts';
-import { makeCluster } from '../../fakes/cluster.ts';
+import type { Health } from '../../../src/domain/state.ts';
+import { type Cluster, makeCluster } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 import { flush } from '../../fakes/store.ts';
 
@@ -52,16 +53,29 @@ describe('calls that may be left on a node', () => {
     expect(cluster.strays.size).toBe(0);
   });
 
-  test('nothing is tried after an hour: the relay has ended the call by itself', async () => {
+  test('a delete is repeated for as long as nobody answers it, be it for days', async () => {
     const cluster = makeCluster();
-    cluster.relay(0).always('delete', fails('unreachable'));
+    cluster.relay(0).always('delete', fails('unreachable')).calls.add('c1');
     cluster.strays.add(0, 'c1');
-    await cluster.clock.advance(3_599_000);
+    await cluster.clock.advance(2 * 3_600_000);
     expect(cluster.strays.size).toBe(1);
-    await cluster.clock.advance(2000);
+    cluster.relay(0).always('delete', undefined);
+    await cluster.clock.advance(30_250);
     expect(cluster.strays.size).toBe(0);
-    expect(cluster.strays.counters.dropped).toBe(1);
+    expect(cluster.relay(0).calls.size).toBe(0);
   });
+
+  test.each(['rejected', 'unknown-call', 'refused'] as const)(
+    '"%s" is an answer: the node is not told again once it is beyond doubt',
+    async (kind) => {
+      const cluster = makeCluster();
+      cluster.relay(0).always('delete', fails(kind));
+      cluster.strays.add(0, 'c1');
+      await cluster.clock.advance(60_000);
+      expect(cluster.asked()).toEqual(['0 delete', '0 delete']);
+      expect(cluster.strays.size).toBe(0);
+    },
+  );
 
   test('a stray of a node that is gone is forgotten', async () => {
     const cluster = makeCluster();
@@ -155,5 +169,112 @@ describe('calls that may be left on a node', () => {
     expect(cluster.relay(0).calls.size).toBe(0);
     await flush(cluster.store);
     expect(cluster.store.loadStrays()).toEqual([]);
+  });
+});
+
+describe('strays of a node that is down', () => {
+  function makeDown(cluster: Cluster): void {
+    setHealth(cluster, 'down');
+  }
+
+  function setHealth({ fleet }: Cluster, health: Health): void {
+    const member = fleet.get(0);
+    if (member === undefined) throw new Error('there is a node 0');
+    member.opinion = { ...member.opinion, health };
+  }
+
+  test('wait: it is not asked', async () => {
+    const cluster = makeCluster();
+    makeDown(cluster);
+    cluster.strays.add(0, 'c1');
+    await cluster.clock.advance(120_000);
+    expect(cluster.asked()).toEqual([]);
+    expect(cluster.strays.has(0, 'c1')).toBe(true);
+    await flush(cluster.store);
+    expect(cluster.store.loadStrays().map(({ callId }) => callId)).toEqual(['c1']);
+  });
+
+  test('are told at once when it is back, all of them', async () => {
+    const cluster = makeCluster();
+    makeDown(cluster);
+    for (let i = 0; i < 100; i++) {
+      cluster.strays.add(0, `c${i}`);
+      cluster.relay(0).calls.add(`c${i}`);
+    }
+    setHealth(cluster, 'rising');
+    cluster.strays.hurry(0);
+    await cluster.clock.advance(0);
+    expect(cluster.strays.size).toBe(0);
+    expect(cluster.relay(0).calls.size).toBe(0);
+    expect(cluster.relay(0).deletes.length).toBe(100);
+  });
+
+  test('are in doubt again when it is back: the offer may have waited in its socket', async () => {
+    const cluster = makeCluster();
+    makeDown(cluster);
+    cluster.strays.add(0, 'c1');
+    await cluster.clock.advance(60_000);
+    setHealth(cluster, 'rising');
+    cluster.strays.hurry(0);
+    await cluster.clock.advance(100);
+    expect(cluster.strays.size).toBe(1);
+    cluster.relay(0).calls.add('c1');
+    await cluster.clock.advance(2500);
+    expect(cluster.relay(0).calls.size).toBe(0);
+    expect(cluster.strays.size).toBe(0);
+  });
+
+  test('are told once more after a restart of the relay, and any answer settles them', async () => {
+    const cluster = makeCluster();
+    makeDown(cluster);
+    cluster.strays.add(0, 'c1');
+    cluster.strays.add(1, 'other');
+    setHealth(cluster, 'up');
+    cluster.strays.restarted(0);
+    await cluster.clock.advance(0);
+    expect(cluster.asked()).toEqual(['1 delete', '0 delete']);
+    expect(cluster.strays.has(0, 'c1')).toBe(false);
+    expect(cluster.strays.has(1, 'other')).toBe(true);
+  });
+
+  test('go on as before if it does not answer after its restart either', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('delete', fails('silent'), fails('silent'));
+    cluster.strays.add(0, 'c1');
+    await cluster.clock.advance(0);
+    cluster.strays.restarted(0);
+    await cluster.clock.advance(400);
+    expect(cluster.strays.size).toBe(1);
+    await cluster.clock.advance(500);
+    expect(cluster.strays.size).toBe(0);
+  });
+
+  test('a Call-ID that was claimed for a new call while others are told is not deleted', async () => {
+    const cluster = makeCluster();
+    makeDown(cluster);
+    for (let i = 0; i < 9; i++) cluster.strays.add(0, `c${i}`);
+    setHealth(cluster, 'up');
+    const gate = Promise.withResolvers<{ result: string }>();
+    cluster.relay(0).next('delete', ...Array.from({ length: 8 }, () => gate.promise));
+    cluster.strays.hurry(0);
+    expect(await cluster.strays.claim(0, 'c8', cluster.clock.now + 300)).toBe(true);
+    gate.resolve({ result: 'ok' });
+    await cluster.clock.advance(10_000);
+    expect(cluster.relay(0).deletes.filter(({ callId }) => callId === 'c8')).toEqual([]);
+  });
+
+  test('the watch tells when a node is back', async () => {
+    const cluster = makeCluster({ isWatched: true });
+    await cluster.clock.advance(1000);
+    cluster.monitor(0).all(fails('unreachable'));
+    await cluster.clock.advance(5000);
+    expect(cluster.fleet.get(0)?.health).toBe('down');
+    cluster.strays.add(0, 'c1');
+    cluster.relay(0).calls.add('c1');
+    await cluster.clock.advance(5000);
+    expect(cluster.relay(0).calls.size).toBe(1);
+    cluster.monitor(0).all(undefined);
+    await cluster.clock.advance(2500);
+    expect(cluster.relay(0).calls.size).toBe(0);
   });
 });

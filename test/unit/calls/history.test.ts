@@ -1,0 +1,277 @@
+import { describe, expect, test } from 'bun:test';
+import { beginStep, History, type Step } from '../../../src/calls/history.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import {
+  type Cluster,
+  failed,
+  innerOf,
+  makeCluster,
+  makeNode,
+  outerOf,
+  phoneSdp,
+  relayed,
+  sip,
+} from '../../fakes/cluster.ts';
+import { fails } from '../../fakes/driver.ts';
+import { fillDisk, flush, openStore } from '../../fakes/store.ts';
+
+const CALLER = phoneSdp('10.9.9.9');
+const CALLEE = phoneSdp('203.0.113.9', 'IP4', 42_000);
+
+/** The INVITE of a call, its 200 and its BYE, through the door of proxies. */
+const INVITE = sip({ method: 'INVITE' }, CALLER);
+const OK = sip({ method: 'INVITE', status: 200, toTag: 'B' }, CALLEE);
+const BYE = sip({ method: 'BYE', toTag: 'B', cseq: '2' });
+
+/** Rows in the table of steps. */
+function rows({ open }: Pick<Cluster, 'open'>): number {
+  const row = open.database.query<{ count: number }, []>('SELECT count(*) AS count FROM trace').get();
+
+  return row?.count ?? -1;
+}
+
+function makeHistory() {
+  const clock = new FakeClock();
+  const { store, open } = openStore(clock);
+
+  return { clock, store, open, history: new History(store, clock) };
+}
+
+/** What one sees of steps at a glance. */
+function glance(steps: readonly Step[]) {
+  return steps.map(({ operation, message, result, node, sides }) => ({
+    operation,
+    message,
+    result,
+    node,
+    sides,
+  }));
+}
+
+describe('what is noted of a call', () => {
+  test('is a step for each request, with the SIP message behind it', async () => {
+    const cluster = makeCluster();
+    for (const request of [INVITE, OK, BYE]) await cluster.requests.auto(request);
+    expect(glance(cluster.history.of('c1'))).toEqual([
+      { operation: 'offer', message: 'INVITE', result: 'ok', node: 0, sides: 'inner>outer' },
+      { operation: 'answer', message: '200 INVITE', result: 'ok', node: 0, sides: 'outer>inner' },
+      { operation: 'delete', message: 'BYE', result: 'ok', node: 0, sides: null },
+    ]);
+  });
+
+  test('names the operation alone where the client named it', async () => {
+    const { requests, history } = makeCluster();
+    const facts = { callId: 'c1', fromTag: 'A', sdp: CALLER, isInDialog: false, extra: {} };
+    await requests.offer({ ...facts, direction: { from: 'inner', to: 'outer' } });
+    await requests.query('c1');
+    await requests.command({ command: 'play media', 'call-id': 'c1' }, facts);
+    await requests.delete({ callId: 'c1', reason: 'bye' });
+    expect(history.of('c1').map(({ operation, message }) => [operation, message])).toEqual([
+      ['offer', null],
+      ['query', null],
+      ['play media', null],
+      ['delete', null],
+    ]);
+  });
+
+  test('says why the call went where it went: the nodes considered and left out, with their figures', async () => {
+    const nodes = [makeNode(0, { weight: 0 }), makeNode(1, { tags: ['gpu'] }), makeNode(2)];
+    const { requests, history } = makeCluster({ nodes });
+    await requests.auto(sip({ method: 'INVITE' }, CALLER, { require: ['gpu'] }));
+    expect(history.of('c1')[0]?.decision).toEqual({
+      policy: 'hash',
+      isPanic: false,
+      candidates: [{ id: 1, rank: 'first', priority: 1, weight: 100, sessions: 0, portsFree: null }],
+      filtered: [
+        { id: 0, rule: 'weight', figure: 'weight 0' },
+        { id: 2, rule: 'tags', figure: 'lacks tag gpu' },
+      ],
+    });
+  });
+
+  test('has nothing of a decision where nothing was placed', async () => {
+    const { requests, history } = makeCluster();
+    for (const request of [INVITE, OK, BYE]) await requests.auto(request);
+    const steps = history.of('c1');
+    expect(steps.map(({ decision }) => decision !== null)).toEqual([true, false, false]);
+    expect(steps.map(({ tries }) => tries.length)).toEqual([1, 0, 0]);
+  });
+
+  test('lists every try with its kind, the words of the relay and its time', async () => {
+    const cluster = makeCluster({ nodes: [0, 1, 2].map((id) => makeNode(id)) });
+    cluster.relay(0).next('offer', 'never');
+    cluster.relay(1).next('offer', fails('refused'));
+    const result = cluster.requests.auto(INVITE);
+    await cluster.clock.advance(300);
+    relayed(await result);
+    const [step] = cluster.history.of('c1');
+    expect(step?.tries).toEqual([
+      { node: 0, result: 'silent', reason: 'the relay says silent', took_ms: 300 },
+      { node: 1, result: 'refused', reason: 'the relay says refused', took_ms: 0 },
+      { node: 2, result: 'ok', reason: '', took_ms: 0 },
+    ]);
+    expect(step).toMatchObject({ result: 'ok', reason: '', node: 2, took_ms: 300 });
+    expect(step?.at).toBe(cluster.clock.utc() - 300);
+  });
+
+  test('shows where media was sent before and after, for both parties', async () => {
+    const { requests, history } = makeCluster();
+    for (const request of [INVITE, OK]) await requests.auto(request);
+    expect(history.of('c1').map(({ received, returned }) => [received, returned])).toEqual([
+      [['audio 10.9.9.9:41000'], [`audio ${outerOf(0)}:30000`]],
+      [['audio 203.0.113.9:42000'], [`audio ${innerOf(0)}:30000`]],
+    ]);
+  });
+
+  test('says why a request failed, of a call no node took as well', async () => {
+    const { requests, history, relay } = makeCluster();
+    for (const id of [0, 1]) relay(id).always('offer', fails('refused'));
+    const failure = failed(await requests.auto(INVITE));
+    expect(history.of('c1')).toMatchObject([
+      {
+        operation: 'offer',
+        message: 'INVITE',
+        result: 'RTPC_NO_NODE',
+        reason: failure.message,
+        node: null,
+        tries: [
+          { node: 0, result: 'refused' },
+          { node: 1, result: 'refused' },
+        ],
+        received: [],
+      },
+    ]);
+  });
+
+  test('names the node of a call that is lost by the very request', async () => {
+    const { requests, history, relay } = makeCluster();
+    await requests.auto(INVITE);
+    relay(0).next('answer', fails('unknown-call'));
+    failed(await requests.auto(OK));
+    expect(glance(history.of('c1')).at(-1)).toEqual({
+      operation: 'answer',
+      message: '200 INVITE',
+      result: 'RTPC_CALL_LOST',
+      node: 0,
+      sides: 'outer>inner',
+    });
+  });
+
+  test('does not count a retransmission: nothing was done for it', async () => {
+    const { requests, history } = makeCluster();
+    await requests.auto(INVITE);
+    await requests.auto(INVITE);
+    expect(history.of('c1').length).toBe(1);
+  });
+
+  test('of one call has nothing of another', async () => {
+    const { requests, history } = makeCluster();
+    await requests.auto(INVITE);
+    await requests.auto(sip({ method: 'INVITE', callId: 'c2' }, CALLER));
+    expect([history.of('c1').length, history.of('c2').length, history.of('c')]).toEqual([1, 1, []]);
+  });
+});
+
+describe('writing', () => {
+  test('happens 2 s after the first step, in one row for all steps until then', async () => {
+    const cluster = makeCluster();
+    await cluster.requests.auto(INVITE);
+    await cluster.clock.advance(1000);
+    await cluster.requests.auto(OK);
+    const before = cluster.history.of('c1');
+    await cluster.clock.advance(990);
+    expect(rows(cluster)).toBe(0);
+    await cluster.clock.advance(300);
+    expect(rows(cluster)).toBe(1);
+    expect(cluster.history.of('c1')).toEqual(before);
+    await cluster.requests.auto(BYE);
+    expect(cluster.history.of('c1').map(({ message }) => message)).toEqual(['INVITE', '200 INVITE', 'BYE']);
+    await cluster.clock.advance(2500);
+    expect(rows(cluster)).toBe(2);
+    expect(cluster.history.of('c1').map(({ message }) => message)).toEqual(['INVITE', '200 INVITE', 'BYE']);
+    expect(cluster.history.counters).toEqual({ rows: 2, droppedSteps: 0 });
+  });
+
+  test('keeps every step whole: what is read back is what was noted', async () => {
+    const cluster = makeCluster({ nodes: [makeNode(0, { weight: 0 }), makeNode(1)] });
+    cluster.relay(1).next('offer', fails('garbled'));
+    failed(await cluster.requests.auto(INVITE));
+    await cluster.requests.auto(sip({ method: 'INVITE', cseq: '2' }, CALLER));
+    const before = cluster.history.of('c1');
+    expect(before.length).toBe(2);
+    await cluster.clock.advance(3000);
+    expect(cluster.store.stepsOf('c1').length).toBe(1);
+    expect(new History(cluster.store, cluster.clock).of('c1')).toEqual(before);
+  });
+
+  test('happens at once when it stops, however much waits, and no timer is left', async () => {
+    const { clock, store, open, history } = makeHistory();
+    for (let i = 0; i < 1234; i++) history.add(`c${i}`, beginStep(clock.utc(), 'offer'));
+    expect(clock.timers).toBe(1);
+    history.stop();
+    await flush(store);
+    expect(rows({ open })).toBe(1234);
+    expect(clock.timers).toBe(0);
+  });
+
+  test('takes a hundred calls at a time, oldest first', async () => {
+    const { clock, store, open, history } = makeHistory();
+    for (let i = 0; i < 250; i++) history.add(`c${i}`, beginStep(clock.utc(), 'offer'));
+    await clock.advance(2000);
+    await flush(store);
+    expect(rows({ open })).toBe(100);
+    expect([store.stepsOf('c99').length, store.stepsOf('c100').length]).toEqual([1, 0]);
+    await clock.advance(500);
+    await flush(store);
+    expect(rows({ open })).toBe(250);
+  });
+});
+
+describe('bounds', () => {
+  test('64 steps of a call wait; further ones are dropped and counted, and later ones are noted again', async () => {
+    const { clock, history } = makeHistory();
+    for (let i = 0; i < 70; i++) history.add('c1', { ...beginStep(clock.utc(), 'offer'), took_ms: i });
+    expect(history.of('c1').map(({ took_ms }) => took_ms)).toEqual(Array.from({ length: 64 }, (_, i) => i));
+    expect(history.counters.droppedSteps).toBe(6);
+    await clock.advance(2500);
+    history.add('c1', { ...beginStep(clock.utc(), 'delete'), took_ms: 99 });
+    expect(history.of('c1').map(({ took_ms }) => took_ms)).toEqual([
+      ...Array.from({ length: 64 }, (_, i) => i),
+      99,
+    ]);
+  });
+
+  test('20,000 calls wait; one more has the oldest written at once, and nothing is lost', async () => {
+    const { clock, store, open, history } = makeHistory();
+    for (let i = 0; i < 20_000; i++) history.add(`c${i}`, beginStep(clock.utc(), 'offer'));
+    await flush(store);
+    expect(rows({ open })).toBe(0);
+    history.add('one-more', beginStep(clock.utc(), 'offer'));
+    await flush(store);
+    expect(rows({ open })).toBe(100);
+    expect(store.stepsOf('c0').length).toBe(1);
+    expect(history.of('one-more').length).toBe(1);
+    history.stop();
+    await flush(store);
+    expect(rows({ open })).toBe(20_001);
+  });
+
+  test('while the disk fails, steps are dropped and counted; calls go on, and later steps are kept again', async () => {
+    const cluster = makeCluster();
+    const { clock, store, history, requests } = cluster;
+    const makeRoom = fillDisk(cluster.open);
+    for (let i = 0; i < 50; i++)
+      relayed(await requests.auto(sip({ method: 'INVITE', callId: `full-${i}` }, CALLER)));
+    await clock.advance(5000);
+    expect(store.trouble).toBeDefined();
+    expect(store.counters.droppedSteps).toBeGreaterThan(0);
+    expect(history.of('full-0')).toEqual([]);
+    makeRoom();
+    await clock.advance(2000);
+    expect(store.trouble).toBeUndefined();
+    relayed(await requests.auto(INVITE));
+    await clock.advance(3000);
+    expect(history.of('c1').map(({ message }) => message)).toEqual(['INVITE']);
+    expect(rows(cluster)).toBe(1);
+  });
+});
