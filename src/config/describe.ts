@@ -2,7 +2,7 @@
 
 import type { Setting } from './kinds.ts';
 import { DEFAULT_FILE } from './load.ts';
-import { envName, FIRST_SIDES, FIXED_ROWS, flagName, sideRows } from './settings.ts';
+import { envName, FIRST_SIDES, FIXED_ROWS, flagName, sideRows } from './rows.ts';
 
 const WIDTH = 100;
 

@@ -3,7 +3,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Refusal, type Setting } from './kinds.ts';
 import { isLoopback, showListen } from './readers.ts';
-import { envName, FIRST_SIDES, type Origin, type Settings, sideRows, TABLE } from './settings.ts';
+import { envName, FIRST_SIDES, sideRows, TABLE } from './rows.ts';
+import type { Origin, Settings } from './settings.ts';
 import { buildSides } from './sides.ts';
 import {
   fromEnvironment,
@@ -14,7 +15,7 @@ import {
   type Source,
   sidesOf,
 } from './sources.ts';
-import { readEnvToken, readTokens } from './tokens.ts';
+import { readEnvToken, readSecret, readTokens } from './tokens.ts';
 
 /** Read if no other file is named; may be missing. */
 export const DEFAULT_FILE = '/etc/rtp-cluster/config.toml';
@@ -142,7 +143,7 @@ function assemble(
   readText: (path: string) => string,
 ): Omit<Settings, 'file'> {
   const take = <V>(row: Setting<V>): V => taken.take(row);
-  const { http, database, media, calls, events, stop, log } = TABLE;
+  const { http, database, media, calls, explain, checks, drain, events, webhooks, stop, log } = TABLE;
   const values = {
     http: {
       listen: take(http.listen),
@@ -163,8 +164,18 @@ function assemble(
       maxIdleS: take(calls.maxIdle),
       maxUnansweredS: take(calls.maxUnanswered),
       keepEndedMax: take(calls.keepEndedMax),
+      checkAfterS: take(calls.checkAfter),
     },
+    explain: { keepS: take(explain.keep), keepMax: take(explain.keepMax) },
+    checks: { canary: take(checks.canary), reconcileS: take(checks.reconcile) },
+    drain: { hook: take(drain.hook) },
     events: { keepMax: take(events.keepMax), keepS: take(events.keep) },
+    webhooks: {
+      urls: take(webhooks.urls),
+      kinds: take(webhooks.kinds),
+      secret: secretOf(take(webhooks.secretFile), taken, readText),
+      timeoutMs: take(webhooks.timeout),
+    },
     stop: { graceMs: take(stop.grace) },
     log: { level: take(log.level), format: take(log.format) },
   };
@@ -177,6 +188,20 @@ function assemble(
   checkTogether(values, taken);
 
   return { ...values, sides, networks, origins: taken.origins };
+}
+
+function secretOf(file: string, taken: Taken, readText: (path: string) => string): string {
+  if (file === '') return '';
+  try {
+    const { secret, problems } = readSecret(readText(file), file);
+    taken.problems.push(...problems);
+
+    return secret;
+  } catch (error) {
+    taken.report(TABLE.webhooks.secretFile.key, unreadable(file, error));
+
+    return '';
+  }
 }
 
 function collectTokens(

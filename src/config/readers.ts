@@ -80,6 +80,23 @@ export function readSideName(text: string): string | undefined {
 export const SIDE_NAME_RULE =
   'a letter and up to 31 further letters, digits, "_" or "-", and not "in" or "out" (those are directions)';
 
+/** Longer ones are no addresses. */
+const MAX_URL = 2048;
+
+/** An http or https URL; names and passwords in it would be shown. */
+export function readHttpUrl(text: string): string | undefined {
+  const url = URL.parse(text.trim());
+  const isFit =
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.username === '' &&
+    url.password === '' &&
+    url.hash === '' &&
+    url.href.length <= MAX_URL;
+
+  return isFit ? url.href : undefined;
+}
+
 /** A network in CIDR form, or a single address. */
 export function readNetworkText(text: string): string | undefined {
   const network = text.trim();

@@ -3,7 +3,7 @@
 import type { Side, Sides } from '../domain/side.ts';
 import { type Network, parseNetwork } from '../util/ip.ts';
 import { readSideName, SIDE_NAME_RULE } from './readers.ts';
-import { FIRST_SIDES, MAX_SIDES } from './settings.ts';
+import { FIRST_SIDES, MAX_SIDES } from './rows.ts';
 
 export interface SideNetwork {
   readonly network: Network;

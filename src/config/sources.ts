@@ -4,7 +4,7 @@ import { parse, TomlError } from 'smol-toml';
 import { nearest } from '../util/suggest.ts';
 import { KeyLines } from './lines.ts';
 import { readSideName, SIDE_NAME_RULE } from './readers.ts';
-import { envName, FIRST_SIDES, FIXED_ROWS, flagName } from './settings.ts';
+import { envName, FIRST_SIDES, FIXED_ROWS, flagName } from './rows.ts';
 
 /** One thing that is wrong. `where` is `FILE:LINE`, a variable, a flag or a file; `key` is '' if no key is concerned. */
 export interface Problem {

@@ -31,6 +31,17 @@ export function readTokens(content: string, file: string): { tokens: string[]; p
   return { tokens, problems };
 }
 
+/** The secret of a file: its one line that is neither empty nor a comment. No message ever shows it. */
+export function readSecret(content: string, file: string): { secret: string; problems: Problem[] } {
+  const lines = content.split(/\r?\n/).map((line) => line.trim());
+  const [secret = '', ...others] = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  if (others.length === 0 && secret.length >= MIN_TOKEN_LENGTH) return { secret, problems: [] };
+  const count = others.length === 0 ? `${secret.length} characters` : `${others.length + 1} lines`;
+  const message = `the file holds ${count}; allowed is one line of ${MIN_TOKEN_LENGTH} or more characters; make one with: openssl rand -hex 24`;
+
+  return { secret: '', problems: [{ where: file, key: 'webhooks.secret_file', message }] };
+}
+
 /** The token of RTP_CLUSTER_TOKEN. */
 export function readEnvToken(value: string): { tokens: string[]; problems: Problem[] } {
   const fault = value === '' ? 'the variable is set but empty' : tokenFault(value);

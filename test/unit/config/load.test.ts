@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { defaultConfig, settingsHelp, settingsMarkdown } from '../../../src/config/describe.ts';
 import { BadSettings, DEFAULT_FILE, loadSettings } from '../../../src/config/load.ts';
-import { envName, FIXED_ROWS, flagName, type Settings, TABLE } from '../../../src/config/settings.ts';
+import { envName, FIXED_ROWS, flagName, TABLE } from '../../../src/config/rows.ts';
+import type { Settings } from '../../../src/config/settings.ts';
 import { formatProblem } from '../../../src/config/sources.ts';
 import { isInNetwork } from '../../../src/util/ip.ts';
 
@@ -66,7 +67,11 @@ describe('settings without any source', () => {
       maxIdleS: 86_400,
       maxUnansweredS: 3600,
       keepEndedMax: 100_000,
+      checkAfterS: 900,
     });
+    expect(settings.explain).toEqual({ keepS: 86_400, keepMax: 300_000 });
+    expect(settings.checks).toEqual({ canary: 'off', reconcileS: 300 });
+    expect(settings.drain).toEqual({ hook: '' });
     expect(settings.events).toEqual({ keepMax: 100_000, keepS: 604_800 });
     expect(settings.stop).toEqual({ graceMs: 3000 });
     expect(settings.log).toEqual({ level: 'info', format: 'auto' });
@@ -79,7 +84,7 @@ describe('settings without any source', () => {
   test('each default is a value the setting itself takes', () => {
     for (const row of FIXED_ROWS) {
       expect(
-        problems({ env: { [envName(row.key)]: String(row.show(row.fallback)).replace(/^"|"$|[[\]]/g, '') } }),
+        problems({ env: { [envName(row.key)]: String(row.show(row.fallback)).replace(/["[\]]/g, '') } }),
       ).toEqual([]);
     }
   });
