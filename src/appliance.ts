@@ -2,24 +2,33 @@
 
 import { SQLiteError } from 'bun:sqlite';
 import { CallTable } from './calls/call-table.ts';
+import { Checkup } from './calls/checkup.ts';
 import { Directions } from './calls/directions.ts';
+import { History } from './calls/history.ts';
 import { startHousekeeping } from './calls/housekeeping.ts';
 import { Ledger } from './calls/ledger.ts';
 import { Media } from './calls/media.ts';
+import { Notices } from './calls/notices.ts';
 import { Offering } from './calls/offering.ts';
+import { Reconcile } from './calls/reconcile.ts';
 import { Replays } from './calls/replays.ts';
 import { Requests } from './calls/requests.ts';
 import { Search } from './calls/search.ts';
 import { Strays } from './calls/strays.ts';
 import type { Settings } from './config/settings.ts';
-import { type Node, parseSocket } from './domain/node.ts';
+import { type Node, parseSocket, type SocketAddress } from './domain/node.ts';
+import { startWebhooks } from './events/webhooks.ts';
+import { DrainHook } from './fleet/drain-hook.ts';
 import { Fleet } from './fleet/fleet.ts';
+import { Orders } from './fleet/orders.ts';
 import { Roster } from './fleet/roster.ts';
+import { Watch } from './fleet/watch.ts';
 import { createApp } from './http/app.ts';
+import { EventStreams } from './http/event-streams.ts';
 import { Guard } from './http/guard.ts';
 import { ListenProblem, listen } from './http/server.ts';
-import { byHash } from './placement/hash.ts';
 import { createNgDriver } from './relay/ng/driver.ts';
+import { createNgMonitor } from './relay/ng/monitor.ts';
 import { DatabaseProblem, explain, type OpenDatabase, openDatabase } from './store/open.ts';
 import { Store } from './store/store.ts';
 import { type Clock, systemClock } from './util/clock.ts';
@@ -44,41 +53,79 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   if (database instanceof DatabaseProblem) return new StartProblem(database.message);
   const started = startMemory(settings, database, clock);
   if (started instanceof StartProblem) return started;
-  const { store, fleet, calls, strays } = started;
+  const { store, fleet, calls, strays, told } = started;
   const ledger = new Ledger(calls, store, fleet, clock);
   const directions = new Directions(fleet, settings);
   const search = new Search(fleet, clock);
   const replays = new Replays(clock);
-  const offering = new Offering({ fleet, strays, policy: byHash, clock }, settings.media.firstTryMs);
-  const media = new Media({ fleet, ledger, directions, offering, strays, search, clock }, settings.media);
-  const requests = new Requests(media, ledger, replays, clock);
-  const roster = new Roster(fleet, store, settings.sides, (nodeId) => calls.countOn(nodeId));
+  const history = new History(store, clock);
+  const watch = new Watch(fleet, store, clock, ({ node }) => monitorOf(node), {
+    canary: settings.checks.canary === 'on',
+    slowMs: settings.media.firstTryMs,
+  });
+  const offering = new Offering({ fleet, strays, watch, clock }, settings.media.firstTryMs);
+  const media = new Media(
+    { fleet, ledger, directions, offering, strays, search, watch, history, clock },
+    settings.media,
+  );
+  const requests = new Requests(media, ledger, replays, history, clock);
+  const isBusy = (callId: string): boolean => requests.isBusy(callId);
+  const checkup = new Checkup({ fleet, calls, ledger, clock, isBusy }, settings.calls.checkAfterS * 1000);
+  const notices = new Notices({ calls, ledger, checkup, clock });
+  const reconcile = new Reconcile(
+    { fleet, calls, ledger, checkup, strays, store, watch, clock, isBusy },
+    { everyMs: settings.checks.reconcileS * 1000 },
+  );
+  watch.onBack = (member) => strays.hurry(member.id);
+  watch.onRestart = (member) => {
+    strays.restarted(member.id);
+    reconcile.restarted(member);
+  };
+  const roster = new Roster(fleet, store, settings.sides);
+  const hook = new DrainHook(settings.drain.hook, store, clock);
+  const orders = new Orders(fleet, store, clock, watch, {
+    onDrainEnd: (end) => hook.run(end),
+    settleMs: settings.media.budgetMs,
+  });
   const readiness = { isStopping: false };
   const local = new WeakSet<Request>();
+  const senders = new WeakMap<Request, string>();
   const guard = new Guard(settings.http);
+  const streams = new EventStreams(store.events, clock);
   const app = createApp({
     requests,
     fleet,
     roster,
+    orders,
+    watch,
     calls,
     store,
+    history,
+    streams,
     sides: settings.sides,
     maxBodyBytes: settings.http.maxBodyBytes,
     guard,
     readiness,
     local,
+    senders,
+    reconcile,
+    notices,
+    clock,
   });
   const { host, port } = settings.http.listen;
-  const server = await listen(app, { ...settings.http, host, port, local });
+  const server = await listen(app, { ...settings.http, host, port, local, senders });
   if (server instanceof ListenProblem) {
+    orders.stop();
+    watch.stop();
     strays.stop();
+    history.stop();
     fleet.close();
     store.close();
 
     return new StartProblem(server.message);
   }
   const stopHousekeeping = startHousekeeping(
-    { calls, ledger, replays, store, strays, clock, isBusy: (callId) => requests.isBusy(callId) },
+    { calls, ledger, checkup, replays, store, strays, clock, isBusy },
     {
       maxIdleMs: settings.calls.maxIdleS * 1000,
       maxUnansweredMs: settings.calls.maxUnansweredS * 1000,
@@ -86,8 +133,12 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       maxEndedCalls: settings.calls.keepEndedMax,
       eventMs: settings.events.keepS * 1000,
       maxEvents: settings.events.keepMax,
+      traceMs: settings.explain.keepS * 1000,
+      maxTraces: settings.explain.keepMax,
     },
   );
+  reconcile.start();
+  const stopWebhooks = startWebhooks(store, clock, settings.webhooks, told);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
   log.info('appliance.started', { version, url, nodes: fleet.list().length, calls: calls.size });
 
@@ -96,9 +147,16 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     async stop() {
       readiness.isStopping = true;
       log.info('appliance.stopping', { grace_ms: settings.stop.graceMs });
+      streams.stop();
       await server.stop(settings.stop.graceMs);
+      await stopWebhooks();
       stopHousekeeping();
+      reconcile.stop();
+      orders.stop();
+      hook.stop();
+      watch.stop();
       strays.stop();
+      history.stop();
       fleet.close();
       store.close();
       log.info('appliance.stopped', { calls: calls.size });
@@ -110,17 +168,21 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
 function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
   try {
     const store = new Store(database, clock);
-    const fleet = new Fleet(store.fleet, (node) => driverOf(node, settings.media.retransmitMs), clock);
     const calls = new CallTable(settings.calls.max);
+    const fleet = new Fleet(store.fleet, (node) => driverOf(node, settings.media.retransmitMs), clock, {
+      countCalls: (nodeId) => calls.countOn(nodeId),
+      slowMs: settings.media.firstTryMs,
+    });
     fleet.load();
     for (const call of store.loadLiveCalls()) calls.add(call);
     const strays = new Strays(fleet, store, clock);
     // Left by a crash between the end of a removed node's last call and its own. If it stays, it does no harm.
     fleet.forgetRemoved((id) => calls.countOn(id) > 0 || strays.concerns(id));
+    const told = store.events.webhooks(settings.webhooks.urls);
     // The rows were garbage as soon as they were read; now nobody waits yet.
     Bun.gc(true);
 
-    return { store, fleet, calls, strays };
+    return { store, fleet, calls, strays, told };
   } catch (error) {
     database.close();
     if (error instanceof SQLiteError) return new StartProblem(`${settings.database.path}: ${explain(error)}`);
@@ -129,10 +191,17 @@ function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
 }
 
 function driverOf(node: Node, retransmitMs: number) {
-  const address = parseSocket(node.socket);
-  // The roster lets no other socket in, so this is a database written by somebody else.
-  if (address === undefined)
-    throw new Error(`node ${node.id} has the socket "${node.socket}", which cannot be read`);
+  return createNgDriver(addressOf(node), systemClock, { retransmitMs });
+}
 
-  return createNgDriver(address, systemClock, { retransmitMs });
+function monitorOf(node: Node) {
+  return createNgMonitor(addressOf(node), systemClock, { httpPort: node.httpPort });
+}
+
+function addressOf({ id, socket }: Node): SocketAddress {
+  const address = parseSocket(socket);
+  // The roster lets no other socket in, so this is a database written by somebody else.
+  if (address === undefined) throw new Error(`node ${id} has the socket "${socket}", which cannot be read`);
+
+  return address;
 }

@@ -2,19 +2,32 @@
 
 import { type AnyElysia, Elysia } from 'elysia';
 import type { CallTable } from '../calls/call-table.ts';
+import type { History } from '../calls/history.ts';
+import type { Notices } from '../calls/notices.ts';
+import type { Reconcile } from '../calls/reconcile.ts';
 import type { Requests } from '../calls/requests.ts';
 import { Failure } from '../domain/errors.ts';
 import type { Sides } from '../domain/side.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import type { Member } from '../fleet/member.ts';
+import type { Orders } from '../fleet/orders.ts';
 import type { Roster } from '../fleet/roster.ts';
 import type { Store } from '../store/store.ts';
+import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
 import { callRoutes } from './calls.ts';
+import type { EventStreams } from './event-streams.ts';
+import { eventRoutes } from './events.ts';
+import { explainRoutes } from './explain.ts';
+import { fleetRoutes } from './fleet.ts';
 import type { Guard } from './guard.ts';
 import { healthRoutes, type Readiness } from './health.ts';
 import { mediaRoutes } from './media.ts';
+import { nodeOrderRoutes } from './node-orders.ts';
 import { nodeRoutes } from './nodes.ts';
+import { notifyRoutes } from './notify.ts';
 import { openapiRoutes } from './openapi.ts';
+import { reconcileRoutes } from './reconcile.ts';
 import { failureResponse } from './responses.ts';
 import { setRoutes } from './sets.ts';
 
@@ -22,8 +35,12 @@ export interface AppParts {
   readonly requests: Requests;
   readonly fleet: Fleet;
   readonly roster: Roster;
+  readonly orders: Orders;
+  readonly watch: { recheck(member: Member): void };
   readonly calls: CallTable;
   readonly store: Store;
+  readonly history: History;
+  readonly streams: EventStreams;
   readonly sides: Sides;
   /** Largest body of a media request. */
   readonly maxBodyBytes: number;
@@ -31,10 +48,28 @@ export interface AppParts {
   readonly readiness: Readiness;
   /** Requests that came over the unix socket. */
   readonly local: WeakSet<Request>;
+  /** IP addresses notices came from. */
+  readonly senders: WeakMap<Request, string>;
+  readonly reconcile: Reconcile;
+  readonly notices: Notices;
+  readonly clock: Clock;
 }
 
 export function createApp(parts: AppParts): AnyElysia {
-  const { requests, fleet, roster, calls, store, sides, maxBodyBytes, guard, readiness, local } = parts;
+  const {
+    requests,
+    fleet,
+    roster,
+    calls,
+    store,
+    history,
+    streams,
+    sides,
+    maxBodyBytes,
+    guard,
+    readiness,
+    local,
+  } = parts;
   const callsOn = (nodeId: number): number => calls.countOn(nodeId);
   // The routes themselves ask for the token, so that no second reading of the path decides who needs one. This hook comes
   // before validation: whoever has no token learns nothing else.
@@ -44,11 +79,19 @@ export function createApp(parts: AppParts): AnyElysia {
       if (failure !== undefined) throw failure;
     })
     .use(mediaRoutes(requests, sides, maxBodyBytes))
-    .use(nodeRoutes(fleet, roster, callsOn))
+    .use(nodeRoutes(parts))
+    .use(nodeOrderRoutes(parts))
+    .use(reconcileRoutes(fleet, parts.reconcile))
     .use(setRoutes(fleet, sides, callsOn))
+    .use(fleetRoutes(fleet, roster))
     .use(callRoutes(calls, store))
+    .use(explainRoutes(calls, store, history))
+    .use(eventRoutes(store.events, streams))
     .use(openapiRoutes(() => described));
-  const described: AnyElysia = new Elysia().use(closed).use(healthRoutes(store, readiness));
+  const described: AnyElysia = new Elysia()
+    .use(closed)
+    .use(notifyRoutes(parts))
+    .use(healthRoutes(store, readiness));
 
   return new Elysia()
     .onRequest(({ request }) => {

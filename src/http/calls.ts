@@ -1,4 +1,4 @@
-/** `/v1/calls` and `/v1/events`: what the cluster remembers. */
+/** `/v1/calls`: the calls the cluster remembers. */
 
 import { Elysia, t } from 'elysia';
 import type { CallTable } from '../calls/call-table.ts';
@@ -27,14 +27,18 @@ const CallQuery = t.Object({
   ),
   after: t.Optional(t.String({ description: '`next` of the page before.' })),
 });
-const EventQuery = t.Object({
-  limit: t.Optional(
-    t.Numeric({ minimum: 1, maximum: PAGE.max, multipleOf: 1, description: `Default ${PAGE.default}.` }),
-  ),
-  before: t.Optional(t.Numeric({ multipleOf: 1, description: '`next` of the page before.' })),
-});
+/**
+ * The Call-ID at the end of a path, as a byte string. Call-IDs may hold slashes and bytes that are not UTF-8, so the path
+ * is read as it came.
+ */
+export function callIdIn({ url }: Request, start: string): string {
+  const path = url.slice(url.indexOf(start) + start.length);
 
-function resource(call: Call) {
+  return percentDecode(fromText(path.split('?')[0] ?? ''));
+}
+
+/** A call as the API shows it. */
+export function callResource(call: Call) {
   return {
     call_id: toText(call.callId),
     node_id: call.nodeId,
@@ -74,7 +78,7 @@ export function callRoutes(calls: CallTable, store: Store) {
                 );
               });
 
-        return json({ calls: page.calls.map(resource), next: page.next });
+        return json({ calls: page.calls.map(callResource), next: page.next });
       },
       {
         query: CallQuery,
@@ -88,12 +92,8 @@ export function callRoutes(calls: CallTable, store: Store) {
     .get(
       '/v1/calls/*',
       ({ request }) => {
-        // Call-IDs may hold slashes and bytes that are not UTF-8, so the path is read as it came.
-        const path = request.url.slice(request.url.indexOf('/v1/calls/') + '/v1/calls/'.length);
-        const callId = percentDecode(fromText(path.split('?')[0] ?? ''));
-        const find = (id: string) => calls.get(id) ?? calls.getEnded(id) ?? store.findEndedCall(id);
-        // Bytes that are not UTF-8 are shown as Latin-1, and asked for as they are shown.
-        const call = find(callId) ?? find(toText(callId));
+        const callId = callIdIn(request, '/v1/calls/');
+        const call = findCall(calls, store, callId);
         if (call === undefined) {
           return failureResponse(
             new Failure(
@@ -103,7 +103,7 @@ export function callRoutes(calls: CallTable, store: Store) {
           );
         }
         const sdp = store.sdpOf(call.callId);
-        const shown = resource(call);
+        const shown = callResource(call);
 
         return json({
           ...shown,
@@ -121,26 +121,14 @@ export function callRoutes(calls: CallTable, store: Store) {
           description: 'With the last SDP received from each leg and what was returned for it.',
         },
       },
-    )
-    .get(
-      '/v1/events',
-      ({ query: { limit = PAGE.default, before } }) => {
-        // One more than wanted: it tells whether there is another page.
-        const events = store.listEvents(limit + 1, before ?? null);
-        const page = events.slice(0, limit);
-        const shown = page.map(({ id, at, kind, nodeId, callId, detail }) => ({
-          id,
-          at,
-          kind,
-          node_id: nodeId,
-          call_id: callId === null ? null : toText(callId),
-          detail,
-        }));
-
-        return json({ events: shown, next: events.length > limit ? (page.at(-1)?.id ?? null) : null });
-      },
-      { query: EventQuery, detail: { tags: ['events'], summary: 'What happened, newest first' } },
     );
+}
+
+/** A call that lives or has ended. Bytes that are not UTF-8 are shown as Latin-1, and asked for as they are shown. */
+export function findCall(calls: CallTable, store: Store, callId: string): Call | undefined {
+  const find = (id: string) => calls.get(id) ?? calls.getEnded(id) ?? store.findEndedCall(id);
+
+  return find(callId) ?? find(toText(callId));
 }
 
 function shownSdp(sdp: string | undefined): string | null {

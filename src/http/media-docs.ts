@@ -13,6 +13,8 @@ const source = query(
   'Source IP address of the SIP message: tells the direction by network, if nothing else does.',
 );
 const branch = query('branch', 'Name of the branch, when each branch gets an offer of its own.');
+const require = query('require', 'Tags that the node of a new call must have, separated by commas.');
+const prefer = query('prefer', 'Tags that it should have.');
 const flags = query('flags', 'Words and `key=value` of the ng protocol, passed to the relay.');
 
 const sipTags = [
@@ -58,6 +60,8 @@ export const MEDIA_DOCS = {
       query('cseq', 'Number of the CSeq header: pairs a reply with its request.'),
       query('dir', 'Direction of the call: `out`, `in`, one side, or `from>to`. Wanted once.'),
       set,
+      require,
+      prefer,
       source,
       branch,
       flags,
@@ -77,6 +81,8 @@ export const MEDIA_DOCS = {
         'Of this SDP, sender to reader: `out`, `in`, one side, or `from>to`. Wanted for new calls.',
       ),
       set,
+      require,
+      prefer,
       source,
       branch,
       flags,

@@ -157,7 +157,7 @@ class MediaDoor {
     const status = parameters.status();
     if (method instanceof Failure) return method;
     if (status instanceof Failure) return status;
-    const { callId, fromTag, toTag, branch, direction, setId, source, extra } = facts;
+    const { callId, fromTag, toTag, branch, direction, setId, source, require, prefer, extra } = facts;
     const cseq = parameters.cseq();
     const end = parameters.end();
     if (cseq instanceof Failure) return cseq;
@@ -180,6 +180,8 @@ class MediaDoor {
       ...(direction === undefined ? {} : { direction }),
       ...(setId === undefined ? {} : { setId }),
       ...(source === undefined ? {} : { source }),
+      ...(require === undefined ? {} : { require }),
+      ...(prefer === undefined ? {} : { prefer }),
     });
   }
 
@@ -246,8 +248,10 @@ function readFacts(parameters: Parameters): CallFacts | Failure {
   const direction = parameters.direction();
   const setId = parameters.setId();
   const source = parameters.source();
+  const require = parameters.tags('require');
+  const prefer = parameters.tags('prefer');
   const extra = parameters.extra();
-  for (const value of [callId, fromTag, toTag, branch, direction, setId, source, extra]) {
+  for (const value of [callId, fromTag, toTag, branch, direction, setId, source, require, prefer, extra]) {
     if (value instanceof Failure) return value;
   }
 
@@ -260,6 +264,8 @@ function readFacts(parameters: Parameters): CallFacts | Failure {
     ...(direction === undefined ? {} : { direction }),
     ...(setId === undefined ? {} : { setId }),
     ...(source === undefined ? {} : { source }),
+    ...(require === undefined ? {} : { require }),
+    ...(prefer === undefined ? {} : { prefer }),
   } as CallFacts;
 }
 

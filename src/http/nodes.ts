@@ -2,78 +2,102 @@
 
 import { Elysia, t } from 'elysia';
 import { Failure } from '../domain/errors.ts';
-import type { Fleet, Member } from '../fleet/fleet.ts';
-import type { NodeInput, Roster } from '../fleet/roster.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Member } from '../fleet/member.ts';
+import type { NodeInput } from '../fleet/node-input.ts';
+import type { Roster } from '../fleet/roster.ts';
+import { type NodeResourceParts, nodeResource } from './node-resource.ts';
 import { failureResponse, json } from './responses.ts';
 
-const Address = t.Object({
-  side: t.String({ description: 'Name or alias of a side, as `inner`.' }),
-  address: t.String({ description: 'IP address of the node as that side sees it.' }),
-  interface: t.Optional(
-    t.Union([t.String(), t.Null()], {
-      description: 'Logical interface of the relay; wanted by impose mode `interface`.',
-    }),
-  ),
-  family: t.Optional(
-    t.Union([t.Literal('IP4'), t.Literal('IP6')], { description: 'Follows from the address; ignored.' }),
-  ),
-});
+// Keys that do not exist stay in: a declaration says which they are.
+const Address = t.Object(
+  {
+    side: t.String({ description: 'Name or alias of a side, as `inner`.' }),
+    address: t.String({ description: 'IP address of the node as that side sees it.' }),
+    interface: t.Optional(
+      t.Union([t.String(), t.Null()], {
+        description: 'Logical interface of the relay; wanted by impose mode `interface`.',
+      }),
+    ),
+    family: t.Optional(
+      t.Union([t.Literal('IP4'), t.Literal('IP6')], { description: 'Follows from the address; ignored.' }),
+    ),
+  },
+  { additionalProperties: true },
+);
 
-const fields = {
-  kind: t.Optional(t.String({ description: '`rtpengine`.', default: 'rtpengine' })),
-  set_id: t.Optional(t.Integer({ description: 'Nodes of one set may stand in for each other.', default: 0 })),
+/**
+ * What the bodies of nodes have in common; also used by the declaration of the fleet. No schema here says `default`: Elysia
+ * would put it into each body that lacks the field, and a change of one field would reset the others.
+ */
+export const nodeFields = {
+  kind: t.Optional(t.String({ description: '`rtpengine`.' })),
+  set_id: t.Optional(t.Integer({ description: 'Nodes of one set may stand in for each other. Default: 0.' })),
   weight: t.Optional(
-    t.Integer({ description: 'Share of new calls, 0 to 65535; 0 takes none.', default: 100 }),
+    t.Integer({ description: 'Share of new calls, 0 to 65535; 0 takes none. Default: 100.' }),
   ),
   impose_mode: t.Optional(
     t.String({
-      description: '`media-address`, or `interface` for relays with logical interfaces.',
-      default: 'media-address',
+      description:
+        '`media-address`, or `interface` for relays with logical interfaces. Default: `media-address`.',
+    }),
+  ),
+  priority: t.Optional(
+    t.Integer({ description: 'Nodes of the lowest number come first; 0 to 65535. Default: 0.' }),
+  ),
+  capacity: t.Optional(
+    t.Union([t.Integer(), t.Null()], {
+      description: 'Calls it may have at a time, 1 to 1000000; null for no limit.',
+    }),
+  ),
+  tags: t.Optional(
+    t.Array(t.String(), { description: 'Up to 16 words a request may ask for, as `gold`.', maxItems: 64 }),
+  ),
+  http_port: t.Optional(
+    t.Union([t.Integer(), t.Null()], {
+      description: "Port of rtpengine's `listen-http` on the host of the socket; null if it has none.",
     }),
   ),
   media_addresses: t.Optional(t.Array(Address, { maxItems: 64 })),
   inner_media_ip: t.Optional(t.String({ description: 'Short for the address of side `inner`.' })),
   out_media_ip: t.Optional(t.String({ description: 'Short for the address of side `outer`.' })),
 };
-const id = t.Optional(t.Integer({ description: 'Chosen by the cluster if missing.' }));
-const socket = t.String({
+export const nodeId = t.Optional(t.Integer({ description: 'Chosen by the cluster if missing.' }));
+export const nodeSocket = t.String({
   description: 'Control socket: `udp:192.168.2.3:7890` or `udp6:[2001:db8::3]:7890`.',
 });
 
-const NewNode = t.Object({ id, socket, ...fields });
-const ChangedNode = t.Object({ id, socket: t.Optional(socket), ...fields });
+const NewNode = t.Object({ id: nodeId, socket: nodeSocket, ...nodeFields });
+const ChangedNode = t.Object({ id: nodeId, socket: t.Optional(nodeSocket), ...nodeFields });
 const Import = t.Object({
-  rows: t.Array(t.Object({ row: t.Integer(), id, socket: t.Optional(socket), ...fields }), {
+  rows: t.Array(t.Object({ row: t.Integer(), id: nodeId, socket: t.Optional(nodeSocket), ...nodeFields }), {
     maxItems: 10_000,
   }),
 });
 const NodeId = t.Object({ id: t.Numeric({ minimum: 0, multipleOf: 1 }) });
 const detail = (summary: string, description = '') => ({ tags: ['nodes'], summary, description });
 
-/** A node as the API shows it. */
-function resource({ node }: Member, calls: number) {
-  return {
-    id: node.id,
-    kind: node.kind,
-    socket: node.socket,
-    set_id: node.setId,
-    weight: node.weight,
-    impose_mode: node.imposeMode,
-    media_addresses: node.mediaAddresses,
-    calls,
-  };
+export interface NodeParts extends NodeResourceParts {
+  readonly fleet: Fleet;
+  readonly roster: Roster;
+  /** Calls begun since the start, those that ended included. */
+  readonly calls: { readonly begun: number };
 }
 
-export function nodeRoutes(fleet: Fleet, roster: Roster, callsOn: (nodeId: number) => number) {
+export function nodeRoutes({ fleet, roster, calls, ...parts }: NodeParts) {
   const show = (result: Member | Failure, status = 200): Response =>
-    result instanceof Failure ? failureResponse(result) : json(resource(result, callsOn(result.id)), status);
+    result instanceof Failure ? failureResponse(result) : json(nodeResource(result, parts), status);
 
   return new Elysia()
     .get(
       '/v1/nodes',
-      () => json({ nodes: fleet.list().map((member) => resource(member, callsOn(member.id))) }),
+      () =>
+        json({ nodes: fleet.list().map((member) => nodeResource(member, parts)), calls_begun: calls.begun }),
       {
-        detail: detail('All nodes'),
+        detail: detail(
+          'All nodes',
+          '`calls_begun` counts calls since the start of this program: two answers tell how many came in between.',
+        ),
       },
     )
     .post('/v1/nodes', ({ body }) => show(roster.add(body as NodeInput), 201), {

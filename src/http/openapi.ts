@@ -43,9 +43,8 @@ export function openapiRoutes(described: () => AnyElysia) {
     );
 }
 
-/** The route takes the rest of the path, since Call-IDs may hold slashes; OpenAPI has no word for that. */
+/** Some routes take the rest of the path, since Call-IDs may hold slashes; OpenAPI has no word for that. */
 function nameCallId(document: ReturnType<typeof toOpenAPISchema>): ReturnType<typeof toOpenAPISchema> {
-  const { '/v1/calls/*': call, ...paths } = document.paths;
   const parameters = [
     {
       name: 'call-id',
@@ -55,7 +54,12 @@ function nameCallId(document: ReturnType<typeof toOpenAPISchema>): ReturnType<ty
       schema: { type: 'string' as const },
     },
   ];
-  if (call?.get !== undefined) call.get.parameters = parameters;
+  const paths = Object.entries(document.paths).map(([path, item]) => {
+    if (!path.endsWith('/*')) return [path, item] as const;
+    if (item?.get !== undefined) item.get.parameters = parameters;
 
-  return { ...document, paths: { ...paths, '/v1/calls/{call-id}': call } };
+    return [path.replace(/\*$/, '{call-id}'), item] as const;
+  });
+
+  return { ...document, paths: Object.fromEntries(paths) };
 }

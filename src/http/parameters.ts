@@ -1,6 +1,7 @@
 /** Reads the facts of a media request: from the query, from `X-` headers, from a JSON body, in this order. */
 
 import { Failure } from '../domain/errors.ts';
+import { readTags } from '../domain/node-limits.ts';
 import { type Direction, findSide, parseDirection, type Sides } from '../domain/side.ts';
 import type { NgDict, NgValue } from '../relay/driver.ts';
 import { parseFlags } from '../relay/ng/flags.ts';
@@ -34,6 +35,8 @@ const NAMES = [
   'end',
   'sdp',
   'command',
+  'require',
+  'prefer',
 ] as const;
 type Name = (typeof NAMES)[number];
 
@@ -162,6 +165,16 @@ export class Parameters {
       'RTPC_BAD_PARAMETER',
       `end has the byte ${text.charCodeAt(control)} at position ${control}; control characters are not allowed`,
     );
+  }
+
+  /** Tags of nodes, separated by commas or in a JSON array; undefined if there are none. */
+  tags(name: 'require' | 'prefer'): readonly string[] | undefined | Failure {
+    const list = this.#json?.[name];
+    const words = Array.isArray(list) ? list.map(String) : this.text(name)?.split(',');
+    if (words === undefined) return undefined;
+    const tags = readTags(words.filter((word) => word.trim() !== ''));
+
+    return tags instanceof Failure ? new Failure(tags.code, `${name}: ${tags.message}`) : tags;
   }
 
   /** ng keys to pass to the relay: unknown keys of a JSON body, and the words of `flags`. */

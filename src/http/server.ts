@@ -16,6 +16,8 @@ export interface ListenOptions {
   readonly unix: string;
   /** Requests over the unix socket are put in here. */
   readonly local: WeakSet<Request>;
+  /** IP addresses of those who send notices are put in here; nobody else is asked for. */
+  readonly senders?: WeakMap<Request, string>;
 }
 
 export interface HttpServer {
@@ -29,9 +31,13 @@ export interface HttpServer {
 const MAX_BODY_BYTES = 1024 * 1024;
 /** Seconds after which an idle connection is closed; libcurl-based proxies reuse connections after longer pauses. */
 const IDLE_S = 120;
+/** Where it matters from where a request comes. To look it up for every request would cost calls some time. */
+const NOTICES = '/v1/notify/';
+/** The types of Bun 1.4 deny this option to unix sockets, but it counts there too, and is 10 s if not given. */
+const IDLE: object = { idleTimeout: IDLE_S };
 
 export async function listen(app: AnyElysia, options: ListenOptions): Promise<HttpServer | ListenProblem> {
-  const { host, port, unix, local } = options;
+  const { host, port, unix, local, senders } = options;
   let tcp: Bun.Server<undefined>;
   try {
     // Without this a second copy would share the port silently and take half of the calls.
@@ -41,7 +47,15 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
       reusePort: false,
       maxRequestBodySize: MAX_BODY_BYTES,
       idleTimeout: IDLE_S,
-      fetch: (request) => app.fetch(routable(request)),
+      fetch: (received, bun) => {
+        const request = routable(received);
+        if (senders !== undefined && request.url.includes(NOTICES)) {
+          const sender = bun.requestIP(received);
+          if (sender !== null) senders.set(request, sender.address);
+        }
+
+        return app.fetch(request);
+      },
     });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -71,6 +85,7 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
     const path = Bun.serve({
       unix,
       maxRequestBodySize: MAX_BODY_BYTES,
+      ...IDLE,
       fetch: (received) => {
         const request = routable(received);
         local.add(request);

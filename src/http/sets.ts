@@ -2,27 +2,43 @@
 
 import { Elysia, t } from 'elysia';
 import { Failure } from '../domain/errors.ts';
-import { formatDirection, parseDirection, type Sides } from '../domain/side.ts';
+import type { Sides } from '../domain/side.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { readSet, setShown } from '../fleet/set-input.ts';
 import type { NodeSet } from '../store/fleet-rows.ts';
 import { failureResponse, json } from './responses.ts';
 
 const SetId = t.Object({ id: t.Numeric({ minimum: 0, maximum: 999_999_999, multipleOf: 1 }) });
-const ChangedSet = t.Object({
+/** What may be said of a set; also used by the declaration of the fleet. Without `default`, as the fields of a node. */
+export const setFields = {
   description: t.Optional(t.String({ maxLength: 256 })),
   direction: t.Optional(
     t.Union([t.String(), t.Null()], {
       description: 'Direction of calls when nothing else tells it; null for none.',
     }),
   ),
-});
+  policy: t.Optional(t.String({ description: '`hash`, `least-load` or `round-robin`. Default: `hash`.' })),
+  load_by: t.Optional(
+    t.String({ description: 'What `least-load` counts: `sessions` or `ports`. Default: `sessions`.' }),
+  ),
+  port_reserve: t.Optional(
+    t.Integer({
+      description: 'Percent of the media ports of a node that new calls leave free, 0 to 50. Default: 5.',
+    }),
+  ),
+};
+const ChangedSet = t.Object(setFields);
 const detail = (summary: string, description = '') => ({ tags: ['sets'], summary, description });
 
 export function setRoutes(fleet: Fleet, sides: Sides, callsOn: (nodeId: number) => number) {
   const resource = (set: NodeSet) => {
     const nodes = fleet.list(set.id);
 
-    return { ...set, nodes: nodes.length, calls: nodes.reduce((sum, { id }) => sum + callsOn(id), 0) };
+    return {
+      ...setShown(set),
+      nodes: nodes.length,
+      calls: nodes.reduce((sum, { id }) => sum + callsOn(id), 0),
+    };
   };
   const unknown = (id: number) => failureResponse(new Failure('RTPC_SET_UNKNOWN', `there is no set ${id}`));
 
@@ -39,15 +55,9 @@ export function setRoutes(fleet: Fleet, sides: Sides, callsOn: (nodeId: number) 
     .put(
       '/v1/sets/:id',
       ({ params: { id }, body }) => {
-        const before = fleet.set(id);
-        const said = body.direction === undefined ? before.direction : body.direction;
-        const direction = said === null ? null : parseDirection(said, sides);
-        if (direction instanceof Failure) return failureResponse(direction);
-        const failure = fleet.putSet({
-          id,
-          description: body.description ?? before.description,
-          direction: direction === null ? null : formatDirection(direction),
-        });
+        const set = readSet({ ...body, id }, fleet.set(id), sides);
+        if (set instanceof Failure) return failureResponse(set);
+        const failure = fleet.putSet(set);
 
         return failure === undefined ? json(resource(fleet.set(id))) : failureResponse(failure);
       },

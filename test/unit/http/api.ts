@@ -1,6 +1,7 @@
 /** The HTTP API over fakes: requests go into the app itself, no port is opened. */
 
 import { createApp } from '../../../src/http/app.ts';
+import { EventStreams } from '../../../src/http/event-streams.ts';
 import { Guard, type GuardOptions } from '../../../src/http/guard.ts';
 import { type ClusterOptions, makeCluster, SIDES } from '../../fakes/cluster.ts';
 
@@ -13,17 +14,27 @@ export function makeApi(options: ApiOptions = {}) {
   const cluster = makeCluster(options);
   const readiness = { isStopping: false };
   const local = new WeakSet<Request>();
+  const senders = new WeakMap<Request, string>();
+  const streams = new EventStreams(cluster.store.events, cluster.clock);
   const app = createApp({
     requests: cluster.requests,
     fleet: cluster.fleet,
     roster: cluster.roster,
+    orders: cluster.orders,
+    watch: cluster.watch,
     calls: cluster.calls,
     store: cluster.store,
+    history: cluster.history,
+    streams,
     sides: SIDES,
     maxBodyBytes: options.maxBodyBytes ?? 65_536,
     guard: new Guard({ tokens: [], hosts: [], ...options.guard }),
     readiness,
     local,
+    senders,
+    reconcile: cluster.reconcile,
+    notices: cluster.notices,
+    clock: cluster.clock,
   });
   const ask = async (method: string, path: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
@@ -35,8 +46,10 @@ export function makeApi(options: ApiOptions = {}) {
   return {
     ...cluster,
     app,
+    streams,
     readiness,
     local,
+    senders,
     ask,
     /** Sends a JSON body. */
     send: (method: string, path: string, body: unknown) =>

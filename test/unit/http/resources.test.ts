@@ -48,15 +48,19 @@ describe('/v1/nodes', () => {
       set_id: 3,
       weight: 100,
       impose_mode: 'media-address',
+      priority: 0,
+      capacity: null,
+      tags: [],
+      http_port: null,
       media_addresses: [
         { side: 'inner', family: 'IP4', address: '192.168.2.9', interface: null },
         { side: 'outer', family: 'IP4', address: '1.2.3.9', interface: null },
       ],
       calls: 0,
     };
-    expect([added.status, await added.json()]).toEqual([201, shown]);
-    expect(await json(ask('GET', '/v1/nodes'))).toEqual({ nodes: [shown] });
-    expect(await json(ask('GET', '/v1/nodes/0'))).toEqual(shown);
+    expect([added.status, await added.json()]).toMatchObject([201, shown]);
+    expect(await json(ask('GET', '/v1/nodes'))).toMatchObject({ nodes: [shown] });
+    expect(await json(ask('GET', '/v1/nodes/0'))).toMatchObject(shown);
     expect(await json(send('PUT', '/v1/nodes/0', { weight: 7, out_media_ip: '1.2.3.10' }))).toMatchObject({
       weight: 7,
       socket: NEW.socket,
@@ -64,6 +68,44 @@ describe('/v1/nodes', () => {
     });
     expect(await json(ask('DELETE', '/v1/nodes/0'))).toEqual({ id: 0, calls: 0 });
     expect(await code(ask('GET', '/v1/nodes/0'))).toEqual([404, 'RTPC_NODE_UNKNOWN']);
+  });
+
+  test('a node has a priority, a capacity, tags and an HTTP port; null takes capacity and port away', async () => {
+    const { send, store } = makeApi({ nodes: [] });
+    const said = { priority: 3, capacity: 250, tags: ['Gold', 'eu-1', 'gold'], http_port: 9900 };
+    const shown = { ...said, tags: ['eu-1', 'gold'] };
+    expect(await json(send('POST', '/v1/nodes', { ...NEW, ...said }))).toMatchObject(shown);
+    expect(store.fleet.loadNodes()).toMatchObject([
+      { priority: 3, capacity: 250, tags: ['eu-1', 'gold'], httpPort: 9900 },
+    ]);
+    expect(await json(send('PUT', '/v1/nodes/0', { weight: 1 }))).toMatchObject(shown);
+    expect(
+      await json(send('PUT', '/v1/nodes/0', { capacity: null, tags: [], http_port: null })),
+    ).toMatchObject({ priority: 3, capacity: null, tags: [], http_port: null });
+  });
+
+  test('a change of one field leaves all others as they were', async () => {
+    const { send } = makeApi({ nodes: [] });
+    const address = { side: 'inner', family: 'IP4', address: '10.1.1.1', interface: 'a' };
+    const node = {
+      ...{ id: 4, socket: NEW.socket, set_id: 3, weight: 7, impose_mode: 'interface', priority: 2 },
+      ...{ capacity: 9, tags: ['x'], http_port: 80, media_addresses: [address] },
+    };
+    await send('POST', '/v1/nodes', node);
+    expect(await json(send('PUT', '/v1/nodes/4', { weight: 8 }))).toMatchObject({ ...node, weight: 8 });
+    expect(await json(send('PUT', '/v1/nodes/4', { priority: 3 }))).toMatchObject({
+      ...node,
+      weight: 8,
+      priority: 3,
+    });
+    const rows = [{ row: 1, id: 4, socket: NEW.socket, tags: [] }];
+    await send('POST', '/v1/nodes/import', { rows });
+    expect(await json(send('PUT', '/v1/nodes/4', {}))).toMatchObject({
+      ...node,
+      weight: 8,
+      priority: 3,
+      tags: [],
+    });
   });
 
   test('what a node was survives a restart', async () => {
@@ -78,6 +120,14 @@ describe('/v1/nodes', () => {
     [{ ...NEW, weight: 65_536 }, 'from 0 to 65535'],
     [{ ...NEW, weight: -1 }, 'from 0 to 65535'],
     [{ ...NEW, set_id: -1 }, 'set_id'],
+    [{ ...NEW, priority: 65_536 }, 'priority is 65536; it must be a whole number from 0 to 65535'],
+    [{ ...NEW, capacity: 0 }, 'capacity is 0; it must be a whole number from 1 to 1000000'],
+    [{ ...NEW, http_port: 65_536 }, 'http_port is 65536; it must be a whole number from 1 to 65535'],
+    [{ ...NEW, tags: ['-x'] }, 'a tag is "-x"'],
+    [
+      { ...NEW, tags: Array.from({ length: 17 }, (_, i) => `t${i}`) },
+      'there are 17 tags; a node may have 16',
+    ],
     [{ ...NEW, id: -1 }, 'id'],
     [{ ...NEW, kind: 'asterisk' }, 'rtpengine'],
     [{ ...NEW, impose_mode: 'hope' }, 'media-address'],
@@ -217,6 +267,16 @@ describe('/v1/nodes/import', () => {
     expect(await events()).toEqual([]);
   });
 
+  test('a row without an id is about the node that has its socket in its set', async () => {
+    const { send, fleet } = makeApi({ nodes: [] });
+    await send('POST', '/v1/nodes/import', { rows: [row(1, { id: 7 })] });
+    const { inner_media_ip: _inner, out_media_ip: _outer, ...bare } = row(1, { weight: 3 });
+    const { rows: reports } = await read(send('POST', '/v1/nodes/import', { rows: [bare] }));
+    expect(reports).toMatchObject([{ id: 7, result: 'updated' }]);
+    expect(fleet.list().map(({ id, weight }) => [id, weight])).toEqual([[7, 3]]);
+    expect(fleet.get(7)?.node.mediaAddresses).toHaveLength(2);
+  });
+
   test('a dry run changes nothing', async () => {
     const { send, fleet } = makeApi({ nodes: [] });
     const response = await send('POST', '/v1/nodes/import?dry_run=true', { rows: [row(1)] });
@@ -226,12 +286,46 @@ describe('/v1/nodes/import', () => {
 });
 
 describe('/v1/sets', () => {
+  const PLAIN_SET = {
+    description: '',
+    direction: null,
+    policy: 'hash',
+    load_by: 'sessions',
+    port_reserve: 5,
+  };
+
+  test('say how they place calls; what is left out stays', async () => {
+    const { send, store } = makeApi();
+    const said = { policy: 'least-load', load_by: 'ports', port_reserve: 0 };
+    expect(await json(send('PUT', '/v1/sets/0', said))).toMatchObject(said);
+    expect(await json(send('PUT', '/v1/sets/0', { port_reserve: 50 }))).toMatchObject({
+      ...said,
+      port_reserve: 50,
+    });
+    expect(store.fleet.loadSets()).toMatchObject([
+      { policy: 'least-load', loadBy: 'ports', portReserve: 50 },
+    ]);
+  });
+
+  test.each([
+    [{ policy: 'random' }, 'policy is "random"; it must be one of hash, least-load, round-robin'],
+    [{ load_by: 'calls' }, 'load_by is "calls"; it must be one of sessions, ports'],
+    [{ port_reserve: 51 }, 'port_reserve is 51; it must be a whole number from 0 to 50'],
+    [{ port_reserve: -1 }, 'port_reserve is -1'],
+  ])('%j is refused and changes nothing', async (body, words) => {
+    const { send, fleet } = makeApi();
+    const response = await send('PUT', '/v1/sets/0', body);
+    expect(response.status).toBe(400);
+    expect((await read(response)).message).toContain(words);
+    expect(fleet.set(0)).toMatchObject({ policy: 'hash', loadBy: 'sessions', portReserve: 5 });
+  });
+
   test('are there when a node or a description names them', async () => {
     const { ask, send } = makeApi({ nodes: [makeNode(0), makeNode(1, { setId: 4 })] });
     expect(await json(ask('GET', '/v1/sets'))).toEqual({
       sets: [
-        { id: 0, description: '', direction: null, nodes: 1, calls: 0 },
-        { id: 4, description: '', direction: null, nodes: 1, calls: 0 },
+        { id: 0, ...PLAIN_SET, nodes: 1, calls: 0 },
+        { id: 4, ...PLAIN_SET, nodes: 1, calls: 0 },
       ],
     });
     expect(await code(ask('GET', '/v1/sets/9'))).toEqual([404, 'RTPC_SET_UNKNOWN']);

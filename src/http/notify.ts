@@ -1,0 +1,86 @@
+/** `/v1/notify/…`: what relays tell by themselves. */
+
+import { Elysia } from 'elysia';
+import type { Notices } from '../calls/notices.ts';
+import { Failure } from '../domain/errors.ts';
+import { parseSocket } from '../domain/node.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import { sameAddress } from '../util/ip.ts';
+import type { Guard } from './guard.ts';
+import { MAX_NOTICE_BYTES, readNotice } from './notice-xml.ts';
+import { failureResponse } from './responses.ts';
+
+export interface NotifyParts {
+  readonly fleet: Fleet;
+  readonly notices: Notices;
+  readonly guard: Guard;
+  /** Requests that came over the unix socket. */
+  readonly local: WeakSet<Request>;
+  /** IP addresses requests came from. */
+  readonly senders: WeakMap<Request, string>;
+}
+
+/** What XML-RPC wants to hear; rtpengine only looks whether it is an answer. */
+const DONE =
+  '<?xml version="1.0"?>\r\n<methodResponse><params><param><value><string>ok</string></value></param></params></methodResponse>\r\n';
+
+/** A relay cannot send a bearer token, so these routes ask by themselves who it is. */
+export function notifyRoutes(parts: NotifyParts) {
+  return new Elysia().post('/v1/notify/rtpengine', ({ request }) => hear(parts, request), {
+    parse: 'none',
+    detail: {
+      tags: ['nodes'],
+      summary: 'A relay has ended a call',
+      description:
+        'For `b2b-url` of rtpengine, any `xmlrpc-format`: XML-RPC in and out. The node is asked, and if it does not have the call any more, the call ends here too. From the address of a node no token is needed; from elsewhere `?token=` does as well as the header.',
+    },
+  });
+}
+
+async function hear({ fleet, notices, guard, local, senders }: NotifyParts, request: Request) {
+  const nodes = nodesAt(fleet, senders.get(request));
+  const refusal = nodes.size > 0 ? undefined : guard.refuseToken(request, local.has(request));
+  if (refusal !== undefined && !guard.knowsToken(tokenIn(request.url))) throw refusal;
+  const body = await readBody(request);
+  if (body instanceof Failure) return failureResponse(body);
+  const notice = readNotice(body);
+  if (notice === undefined) {
+    const rule = 'this is none of the XML-RPC calls rtpengine sends to its b2b-url';
+
+    return failureResponse(new Failure('RTPC_BAD_BODY', rule));
+  }
+  notices.hear(notice, nodes);
+
+  return new Response(DONE, { headers: { 'Content-Type': 'text/xml' } });
+}
+
+async function readBody(request: Request): Promise<string | Failure> {
+  try {
+    const bytes = await request.arrayBuffer();
+    if (bytes.byteLength <= MAX_NOTICE_BYTES) return Buffer.from(bytes).toString('latin1');
+  } catch {
+    return new Failure('RTPC_BAD_BODY', 'the connection ended before the body did');
+  }
+
+  return new Failure('RTPC_BODY_TOO_LARGE', `the notice has more than ${MAX_NOTICE_BYTES} bytes`);
+}
+
+/** The nodes an address belongs to: that of the control socket, or one for media. */
+function nodesAt(fleet: Fleet, sender: string | undefined): ReadonlySet<number> {
+  const ids = new Set<number>();
+  if (sender === undefined) return ids;
+  // An IPv4 sender at a socket that takes both families.
+  const address = sender.replace(/^::ffff:(?=\d+\.)/i, '');
+  for (const { id, node } of fleet.all()) {
+    const own = [parseSocket(node.socket)?.host, ...node.mediaAddresses.map((media) => media.address)];
+    if (own.some((each) => each !== undefined && sameAddress(each, address))) ids.add(id);
+  }
+
+  return ids;
+}
+
+function tokenIn(url: string): string {
+  const query = url.indexOf('?');
+
+  return query === -1 ? '' : (new URLSearchParams(url.slice(query + 1)).get('token') ?? '');
+}
