@@ -25,10 +25,31 @@ const COMMANDS: readonly Entry[] = [
     summary: 'Check the settings without starting',
     load: () => import('./commands/check.ts'),
   },
-  { name: 'node', summary: 'Show and change nodes', load: () => import('./commands/node.ts') },
+  {
+    name: 'node',
+    summary: 'Show and change nodes, drain them',
+    load: () => import('./commands/node.ts'),
+  },
+  { name: 'top', summary: 'Watch the nodes in a terminal', load: () => import('./commands/top.ts') },
   { name: 'set', summary: 'Show and change sets', load: () => import('./commands/set.ts') },
   { name: 'call', summary: 'Show calls', load: () => import('./commands/call.ts') },
-  { name: 'import', summary: 'Import a table of nodes', load: () => import('./commands/import.ts') },
+  {
+    name: 'explain',
+    summary: 'Tell why a call went where it went',
+    load: () => import('./commands/explain.ts'),
+  },
+  { name: 'events', summary: 'Show what happened', load: () => import('./commands/events.ts') },
+  {
+    name: 'apply',
+    summary: 'Make the fleet what a file declares',
+    load: () => import('./commands/apply.ts'),
+  },
+  { name: 'export', summary: 'Write the fleet as such a file', load: () => import('./commands/export.ts') },
+  {
+    name: 'import',
+    summary: 'Import a table of nodes: CSV, SQL dump or SQLite',
+    load: () => import('./commands/import.ts'),
+  },
   {
     name: 'fake-relay',
     summary: 'Run a relay that only pretends, to rehearse failures',

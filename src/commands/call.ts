@@ -1,11 +1,11 @@
 /** `rtp-cluster call`: the calls and where they are, over the management API. */
 
+import { MAX_ID } from '../domain/node-limits.ts';
 import { type Action, runActions, show } from './actions.ts';
 import { readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
 import { type JsonObject, listOf, textOf, timeOf } from './json.ts';
-import { MAX_ID } from './node.ts';
 import { formatTable, printable } from './table.ts';
 
 export const help = `Usage: rtp-cluster call list [--state STATE] [--node ID] [--set ID] [--limit N] [--after POSITION]

@@ -29,6 +29,9 @@ export interface Reply {
   readonly json: unknown;
 }
 
+/** Bytes as they come. */
+export type Stream = ReadableStream<Uint8Array>;
+
 /** The service refused, or there is none. */
 export class ApiError {
   constructor(
@@ -36,12 +39,20 @@ export class ApiError {
     readonly message: string,
     /** What the service sent, undefined if nothing useful came. */
     readonly reply?: Reply,
+    /** Whether there was no answer at all, so that another try may help. */
+    readonly isUnreachable = false,
   ) {}
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 export interface Api {
+  /** Opens a stream of server-sent events. It ends with `signal`, or as the service likes. */
+  open(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Stream | ApiError>;
   /** One request; `path` begins with `/v1/`. Never throws for what the other end does. */
   call(method: Method, path: string, body?: unknown): Promise<Reply | ApiError>;
 }
@@ -99,11 +110,51 @@ function client(target: Target): Api {
   // fetch would send even requests for this host, and the token in them, to a proxy of the environment.
   process.env.NO_PROXY = '*';
 
-  return { call: (method, path, body) => send(target, method, path, body) };
+  return {
+    call: (method, path, body) => send(target, method, path, body),
+    open: (path, headers, signal) => openStream(target, path, headers, signal),
+  };
 }
 
 async function send(target: Target, method: Method, path: string, body: unknown): Promise<Reply | ApiError> {
-  const headers = new Headers({ accept: 'application/json' });
+  const headers = headersOf(target, { accept: 'application/json' });
+  if (headers instanceof ApiError) return headers;
+  if (body !== undefined) headers.set('content-type', 'application/json');
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const response = await ask(target, path, { method, headers, signal, ...content });
+
+    return readReply(target, response.status, await response.text());
+  } catch (error) {
+    return new ApiError(unreachable(target, error), undefined, true);
+  }
+}
+
+async function openStream(
+  target: Target,
+  path: string,
+  more: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Stream | ApiError> {
+  const headers = headersOf(target, { ...more, accept: 'text/event-stream' });
+  if (headers instanceof ApiError) return headers;
+  try {
+    const response = await ask(target, path, { headers, signal });
+    const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+    if (response.ok && isStream && response.body !== null) return response.body;
+    const reply = readReply(target, response.status, await response.text());
+
+    return reply instanceof ApiError
+      ? reply
+      : new ApiError(`${target.name} does not stream events; is its version older than this command?`);
+  } catch (error) {
+    return new ApiError(unreachable(target, error), undefined, true);
+  }
+}
+
+function headersOf(target: Target, fields: Readonly<Record<string, string>>): Headers | ApiError {
+  const headers = new Headers(fields);
   try {
     if (target.token !== undefined) headers.set('authorization', `Bearer ${target.token}`);
   } catch {
@@ -111,22 +162,15 @@ async function send(target: Target, method: Method, path: string, body: unknown)
       'the token has characters that cannot be sent; correct --token-file or RTP_CLUSTER_TOKEN',
     );
   }
-  if (body !== undefined) headers.set('content-type', 'application/json');
-  try {
-    const response = await fetch(target.base + path, {
-      method,
-      headers,
-      // The token must not follow a redirect to somewhere else.
-      redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(target.unix === undefined ? {} : { unix: target.unix }),
-    });
 
-    return readReply(target, response.status, await response.text());
-  } catch (error) {
-    return new ApiError(unreachable(target, error));
-  }
+  return headers;
+}
+
+function ask(target: Target, path: string, init: RequestInit): Promise<Response> {
+  const unix = target.unix === undefined ? {} : { unix: target.unix };
+
+  // The token must not follow a redirect to somewhere else.
+  return fetch(target.base + path, { ...init, redirect: 'manual', ...unix });
 }
 
 function readReply(target: Target, status: number, text: string): Reply | ApiError {

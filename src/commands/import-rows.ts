@@ -4,45 +4,21 @@
  */
 
 import { parse } from 'csv-parse/sync';
-import { parseSocket } from '../domain/node.ts';
-import { familyOf } from '../util/ip.ts';
 import { nearest } from '../util/suggest.ts';
+import {
+  COLUMNS,
+  type Column,
+  type ImportRow,
+  isEmptyCell,
+  MAX_ROWS,
+  type ReadRow,
+  RowFault,
+  readCell,
+  TableFault,
+  withoutDoubles,
+} from './import-cells.ts';
 
-/** A row as the API takes it; `row` is its line in the file, counted from 1. */
-export interface ImportRow {
-  readonly row: number;
-  readonly [field: string]: string | number;
-}
-
-/** A row that was read: what it says for messages, and either its fields or what is wrong with it. */
-export interface ReadRow {
-  readonly row: number;
-  readonly id: string;
-  readonly socket: string;
-  readonly result: ImportRow | RowFault;
-}
-
-/** What is wrong with a row. */
-export class RowFault {
-  constructor(readonly message: string) {}
-}
-
-/** The table cannot be read at all. */
-export class TableFault {
-  constructor(
-    readonly row: number,
-    readonly message: string,
-  ) {}
-}
-
-const MAX_ID = 2_147_483_647;
-const MAX_WEIGHT = 65_535;
-/** More nodes than any fleet has. */
-const MAX_ROWS = 10_000;
-
-const NEEDED = ['socket', 'set_id', 'inner_media_ip', 'out_media_ip'] as const;
-const COLUMNS = ['id', ...NEEDED, 'weight', 'kind', 'impose_mode'] as const;
-type Column = (typeof COLUMNS)[number];
+const NEEDED = ['socket', 'set_id'] as const;
 
 interface Line {
   readonly row: number;
@@ -71,7 +47,10 @@ export function readTable(text: string): ReadRow[] | TableFault {
   if (columns instanceof RowFault) return new TableFault(first.row, columns.message);
   if (rest.length === 0) return new TableFault(first.row, 'the table has column names but no rows');
 
-  return withoutDoubles(rest.map((line) => readLine(line, delimiter, columns)));
+  return withoutDoubles(
+    rest.map((line) => readLine(line, delimiter, columns)),
+    'on line',
+  );
 }
 
 /** Blank lines, comments, and the lines that only draw a Markdown or MySQL table. */
@@ -145,86 +124,17 @@ function readRow(
   columns: readonly Column[],
   at: (column: Column) => string,
 ): ImportRow | RowFault {
-  const fields: Record<string, string | number> = {};
+  const fields: Record<string, ImportRow[string]> = {};
   for (const column of columns) {
     const text = at(column);
     // An empty cell is a field that is not given; what must be there is looked at below.
-    if (text === '' || text.toUpperCase() === 'NULL') continue;
+    if (isEmptyCell(text)) continue;
     const value = readCell(column, text);
     if (value instanceof RowFault) return value;
     fields[column] = value;
   }
-  const missing = ['socket', 'set_id'].filter((column) => !(column in fields));
+  const missing = NEEDED.filter((column) => !(column in fields));
   if (missing.length > 0) return new RowFault(`${missing.join(' and ')} must not be empty`);
-  if (!('inner_media_ip' in fields) && !('out_media_ip' in fields))
-    return new RowFault('inner_media_ip and out_media_ip are both empty; give at least one');
 
   return { row, ...fields };
-}
-
-function readCell(column: Column, text: string): string | number | RowFault {
-  switch (column) {
-    case 'id':
-    case 'set_id':
-      return wholeNumber(column, text, MAX_ID);
-    case 'weight':
-      return wholeNumber(column, text, MAX_WEIGHT);
-    case 'socket':
-      return socket(text);
-    case 'inner_media_ip':
-    case 'out_media_ip':
-      return familyOf(text) === undefined
-        ? new RowFault(`${column} is "${text}"; allowed is an IP address, as in 192.168.2.3 or 2001:db8::3`)
-        : text;
-    case 'kind':
-      return word(column, text, ['rtpengine', 'rtpproxy']);
-    case 'impose_mode':
-      return word(column, text, ['media-address', 'interface']);
-  }
-}
-
-function wholeNumber(column: string, text: string, max: number): number | RowFault {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-
-  return value <= max
-    ? value
-    : new RowFault(`${column} is "${text}"; allowed is a whole number from 0 to ${max}`);
-}
-
-function word(column: string, text: string, words: readonly string[]): string | RowFault {
-  const lower = text.toLowerCase();
-
-  return words.includes(lower)
-    ? lower
-    : new RowFault(`${column} is "${text}"; allowed is ${words.join(' or ')}`);
-}
-
-function socket(text: string): string | RowFault {
-  if (parseSocket(text) !== undefined) return text;
-  const weight = /^(.+:\d+)=(\d+)$/.exec(text);
-  const hint =
-    weight !== null && parseSocket(weight[1] ?? '') !== undefined
-      ? `; "=${weight[2]}" is a weight of OpenSIPS: put it into a column weight`
-      : '';
-
-  return new RowFault(`socket is "${text}"; allowed is udp:IP:PORT or udp6:[IP]:PORT${hint}`);
-}
-
-/** Rows that name a node of an earlier row again are faults. */
-function withoutDoubles(rows: readonly ReadRow[]): ReadRow[] {
-  const seen = new Map<string, number>();
-
-  return rows.map((read) => {
-    const { result } = read;
-    if (result instanceof RowFault) return read;
-    const names = [`socket ${result.socket} in set ${result.set_id}`];
-    if (result.id !== undefined) names.unshift(`id ${result.id}`);
-    for (const name of names) {
-      const line = seen.get(name);
-      if (line !== undefined) return { ...read, result: new RowFault(`${name} is on line ${line} already`) };
-    }
-    for (const name of names) seen.set(name, read.row);
-
-    return read;
-  });
 }

@@ -15,6 +15,20 @@ export function textOf(object: unknown, field: string): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+/** A field that holds a number, undefined if it does not. */
+export function numberOf(object: unknown, field: string): number | undefined {
+  const value = isObject(object) ? object[field] : undefined;
+
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** A field that holds an object, undefined if it does not. */
+export function objectOf(object: unknown, field: string): JsonObject | undefined {
+  const value = isObject(object) ? object[field] : undefined;
+
+  return isObject(value) ? value : undefined;
+}
+
 /** A field that holds a list of objects; empty if it is missing. */
 export function listOf(object: unknown, field: string): readonly JsonObject[] {
   const value = isObject(object) ? object[field] : undefined;

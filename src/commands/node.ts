@@ -1,24 +1,31 @@
 /** `rtp-cluster node`: the nodes of the fleet, over the management API. */
 
 import type { MediaAddress } from '../domain/node.ts';
-import { parseSocket } from '../domain/node.ts';
-import { familyOf } from '../util/ip.ts';
+import { MAX_ID } from '../domain/node-limits.ts';
 import { type Action, removal, runActions, show } from './actions.ts';
-import { type Args, type FlagKind, readInteger, UsageError } from './args.ts';
+import { readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
 import { isObject, type JsonObject, listOf, textOf } from './json.ts';
-import { formatTable, printable } from './table.ts';
+import { FIELD_FLAGS, isSamePlace, readAddresses, readFields } from './node-flags.ts';
+import { nodeLines } from './node-lines.ts';
+import { ORDERS_HELP, orderActions } from './node-orders.ts';
+import { nodeTable } from './node-table.ts';
 
-export const help = `Usage: rtp-cluster node list
+export const help = `Usage: rtp-cluster node list [--wide]
        rtp-cluster node show ID
        rtp-cluster node add SOCKET --set SET --inner IP --outer IP [FLAGS]
        rtp-cluster node set ID [--socket SOCKET] [FLAGS]
        rtp-cluster node remove ID
+       rtp-cluster node drain ID --reason TEXT [--deadline TIME] [--tell-relay] [--wait]
+       rtp-cluster node maint ID --reason TEXT [--until WHEN]
+       rtp-cluster node ready ID [--reason TEXT]
 
 Shows and changes the nodes (media relays). SOCKET is the control socket as in OpenSIPS's table:
-udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890. "node set" changes only what is given.
+udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890. "node set" changes only what is given. A node that drains gets
+no new calls, those it has go on; one in maintenance gets none either, whatever happens to the others.
 
+  --wide             All columns
   --set SET          The set, a number from 0
   --inner IP         Media address as the inner side sees it; again for the other address family
   --outer IP         Media address as the outer side sees it; again for the other address family
@@ -28,95 +35,12 @@ udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890. "node set" changes only what is
   --kind KIND        rtpengine (default) or rtpproxy
   --weight N         Share of new calls, 0 to 65535; 0 takes no new calls
   --impose MODE      media-address (default) or interface
+  --priority N       Nodes of the lowest number take the calls, 0 to 65535; default 0
+  --capacity N       Calls it may have at a time, 1 to 1000000; "none" for no limit
+  --tags A,B         Words a request may ask for; "none" takes them away
+  --http-port N      Port of rtpengine's listen-http on the host of SOCKET; "none" if it has none
+${ORDERS_HELP}
 ${CLIENT_HELP}`;
-
-/** Ids and set ids are 32-bit integers, as in OpenSIPS's table. */
-export const MAX_ID = 2_147_483_647;
-export const MAX_WEIGHT = 65_535;
-
-const FIELD_FLAGS = {
-  set: 'value',
-  inner: 'values',
-  outer: 'values',
-  address: 'values',
-  kind: 'value',
-  weight: 'value',
-  impose: 'value',
-} as const satisfies Record<string, FlagKind>;
-
-/** Reads `SIDE=IP[@INTERFACE]`. */
-export function readMediaAddress(text: string): MediaAddress | UsageError {
-  const match = /^([^=@]+)=([^=@]+)(?:@(.+))?$/.exec(text);
-  const [, side = '', literal = '', name] = match ?? [];
-  const address = /^\[(.*)\]$/.exec(literal)?.[1] ?? literal;
-  const family = familyOf(address);
-  if (match === null || family === undefined)
-    return new UsageError(
-      `media address "${text}"; allowed is SIDE=IP or SIDE=IP@INTERFACE with an IP literal`,
-    );
-
-  return { side: side.trim().toLowerCase(), family, address, interface: name ?? null };
-}
-
-/** The media addresses of the flags, in the order inner, outer, others. */
-function readAddresses(args: Args): MediaAddress[] | UsageError {
-  const texts = [
-    ...args.all('inner').map((ip) => `inner=${ip}`),
-    ...args.all('outer').map((ip) => `outer=${ip}`),
-    ...args.all('address'),
-  ];
-  const addresses: MediaAddress[] = [];
-  for (const text of texts) {
-    const address = readMediaAddress(text);
-    if (address instanceof UsageError) return address;
-    if (addresses.some((other) => isSamePlace(other, address)))
-      return new UsageError(
-        `side ${address.side} has two ${address.family} addresses; allowed is one for each family`,
-      );
-    addresses.push(address);
-  }
-
-  return addresses;
-}
-
-function isSamePlace(a: { side: unknown; family: unknown }, b: MediaAddress): boolean {
-  return a.side === b.side && a.family === b.family;
-}
-
-/** The fields of a node that were given, addresses apart, by the names of the API. */
-function readFields(args: Args, socket: string | undefined): Record<string, unknown> | UsageError {
-  const fields: Record<string, unknown> = {};
-  if (socket !== undefined) {
-    if (parseSocket(socket) === undefined)
-      return new UsageError(
-        `the socket is "${socket}"; allowed is udp:IP:PORT or udp6:[IP]:PORT, as in udp:192.168.2.3:7890`,
-      );
-    fields.socket = socket;
-  }
-  for (const [flag, field, max] of [
-    ['id', 'id', MAX_ID],
-    ['set', 'set_id', MAX_ID],
-    ['weight', 'weight', MAX_WEIGHT],
-  ] as const) {
-    const text = args.one(flag);
-    if (text === undefined) continue;
-    const value = readInteger(text, `--${flag}`, 0, max);
-    if (value instanceof UsageError) return value;
-    fields[field] = value;
-  }
-  for (const [flag, field, words] of [
-    ['kind', 'kind', ['rtpengine', 'rtpproxy']],
-    ['impose', 'impose_mode', ['media-address', 'interface']],
-  ] as const) {
-    const word = args.one(flag);
-    if (word === undefined) continue;
-    if (!words.some((allowed) => allowed === word))
-      return new UsageError(`--${flag} is "${word}"; allowed is ${words.join(' or ')}`);
-    fields[field] = word;
-  }
-
-  return fields;
-}
 
 function readId(text = ''): number | UsageError {
   return readInteger(text, 'the node id', 0, MAX_ID);
@@ -124,50 +48,19 @@ function readId(text = ''): number | UsageError {
 
 const list: Action = {
   words: [],
-  flags: {},
+  flags: { wide: 'switch' },
   async run(args, _words, api, io) {
     const reply = await api.call('GET', '/v1/nodes');
+    if (reply instanceof ApiError) return reply;
+    const nodes = listOf(reply.json, 'nodes');
 
-    return reply instanceof ApiError
-      ? reply
-      : show(args, io, reply, () => nodeTable(listOf(reply.json, 'nodes')));
+    return show(args, io, reply, () =>
+      nodes.length === 0
+        ? ['There are no nodes yet; add one with: rtp-cluster node add']
+        : nodeTable(nodes, args.has('wide')),
+    );
   },
 };
-
-function nodeTable(nodes: readonly JsonObject[]): string[] {
-  if (nodes.length === 0) return ['There are no nodes yet; add one with: rtp-cluster node add'];
-  const sides = new Set(['inner', 'outer']);
-  for (const node of nodes)
-    for (const address of listOf(node, 'media_addresses')) sides.add(textOf(address, 'side'));
-  const head = [
-    'ID',
-    'KIND',
-    'SOCKET',
-    'SET',
-    'WEIGHT',
-    'CALLS',
-    ...[...sides].map((side) => side.toUpperCase()),
-  ];
-
-  return formatTable(
-    head,
-    nodes.map((node) => [
-      ...['id', 'kind', 'socket', 'set_id', 'weight', 'calls'].map((field) => textOf(node, field)),
-      ...[...sides].map((side) =>
-        listOf(node, 'media_addresses')
-          .filter((address) => address.side === side)
-          .map(addressText)
-          .join(', '),
-      ),
-    ]),
-  );
-}
-
-function addressText(address: JsonObject): string {
-  const name = textOf(address, 'interface');
-
-  return name === '' ? textOf(address, 'address') : `${textOf(address, 'address')}@${name}`;
-}
 
 const showOne: Action = {
   words: ['ID'],
@@ -177,24 +70,9 @@ const showOne: Action = {
     if (id instanceof UsageError) return id;
     const reply = await api.call('GET', `/v1/nodes/${id}`);
 
-    return reply instanceof ApiError ? reply : show(args, io, reply, () => nodeLines(reply.json));
+    return reply instanceof ApiError ? reply : show(args, io, reply, () => nodeLines(reply.json, Date.now()));
   },
 };
-
-function nodeLines(node: unknown): string[] {
-  const lines = [
-    ['node', textOf(node, 'id')],
-    ['kind', textOf(node, 'kind')],
-    ['socket', textOf(node, 'socket')],
-    ['set', textOf(node, 'set_id')],
-    ['weight', textOf(node, 'weight')],
-    ['impose', textOf(node, 'impose_mode')],
-    ['calls', textOf(node, 'calls')],
-    ...listOf(node, 'media_addresses').map((address) => [textOf(address, 'side'), addressText(address)]),
-  ];
-
-  return lines.map(([name = '', value = '']) => `${`${name}:`.padEnd(8)} ${printable(value)}`);
-}
 
 const add: Action = {
   words: ['SOCKET'],
@@ -214,11 +92,24 @@ const add: Action = {
 
     return reply instanceof ApiError
       ? reply
-      : show(args, io, reply, () => [`node ${textOf(reply.json, 'id')} added`, ...nodeLines(reply.json)]);
+      : show(args, io, reply, () => [
+          `node ${textOf(reply.json, 'id')} added`,
+          ...nodeLines(reply.json, Date.now()),
+        ]);
   },
 };
 
-const WRITABLE = ['kind', 'socket', 'set_id', 'weight', 'impose_mode'] as const;
+const WRITABLE = [
+  'kind',
+  'socket',
+  'set_id',
+  'weight',
+  'impose_mode',
+  'priority',
+  'capacity',
+  'tags',
+  'http_port',
+] as const;
 
 const change: Action = {
   words: ['ID'],
@@ -239,7 +130,7 @@ const change: Action = {
 
     return reply instanceof ApiError
       ? reply
-      : show(args, io, reply, () => [`node ${id} changed`, ...nodeLines(reply.json)]);
+      : show(args, io, reply, () => [`node ${id} changed`, ...nodeLines(reply.json, Date.now())]);
   },
 };
 
@@ -270,6 +161,7 @@ export const actions = {
   add,
   set: change,
   remove: removal('node', readId),
+  ...orderActions,
 } as const;
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {

@@ -1,15 +1,16 @@
 /** `rtp-cluster set`: the sets of nodes, over the management API. */
 
+import { MAX_PORT_RESERVE, MAX_SET_ID } from '../domain/node-limits.ts';
+import { LOAD_MEASURES, POLICIES } from '../placement/policy.ts';
 import { type Action, removal, runActions, show } from './actions.ts';
-import { readInteger, UsageError } from './args.ts';
+import { type Args, readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
 import { listOf, textOf } from './json.ts';
-import { MAX_ID } from './node.ts';
 import { formatTable } from './table.ts';
 
 export const help = `Usage: rtp-cluster set list
-       rtp-cluster set change ID [--description TEXT] [--direction DIRECTION]
+       rtp-cluster set change ID [FLAGS]
        rtp-cluster set remove ID
 
 Shows and changes the sets. A set appears with its first node; "set change" makes it too.
@@ -18,6 +19,9 @@ Only a set without nodes can be removed.
   --description TEXT     What the set is for
   --direction DIRECTION  Direction of calls of this set that do not say theirs: "out", "in", a side,
                          "from>to"; "none" takes it away
+  --policy POLICY        How new calls are placed: hash (default), least-load or round-robin
+  --load-by MEASURE      What least-load counts: sessions (default) or ports
+  --port-reserve N       Percent of a node's media ports that new calls leave free, 0 to 50
 ${CLIENT_HELP}`;
 
 const list: Action = {
@@ -26,11 +30,11 @@ const list: Action = {
   async run(args, _words, api, io) {
     const reply = await api.call('GET', '/v1/sets');
     if (reply instanceof ApiError) return reply;
-    const fields = ['id', 'nodes', 'calls', 'direction', 'description'];
+    const fields = ['id', 'nodes', 'calls', 'policy', 'load_by', 'port_reserve', 'direction', 'description'];
 
     return show(args, io, reply, () =>
       formatTable(
-        ['ID', 'NODES', 'CALLS', 'DIRECTION', 'DESCRIPTION'],
+        ['ID', 'NODES', 'CALLS', 'POLICY', 'LOAD BY', 'RESERVE', 'DIRECTION', 'DESCRIPTION'],
         listOf(reply.json, 'sets').map((set) => fields.map((field) => textOf(set, field))),
       ),
     );
@@ -38,23 +42,53 @@ const list: Action = {
 };
 
 function readId(text = ''): number | UsageError {
-  return readInteger(text, 'the set id', 0, MAX_ID);
+  return readInteger(text, 'the set id', 0, MAX_SET_ID);
+}
+
+/** The fields of a set that were given, by the names of the API. */
+function readFields(args: Args): Record<string, unknown> | UsageError {
+  const fields: Record<string, unknown> = {};
+  const description = args.one('description');
+  if (description !== undefined) fields.description = description;
+  const direction = args.one('direction');
+  if (direction !== undefined) fields.direction = direction === 'none' ? null : direction;
+  for (const [flag, field, words] of [
+    ['policy', 'policy', POLICIES],
+    ['load-by', 'load_by', LOAD_MEASURES],
+  ] as const) {
+    const word = args.one(flag);
+    if (word === undefined) continue;
+    if (!words.some((allowed) => allowed === word))
+      return new UsageError(`--${flag} is "${word}"; allowed is ${words.join(' or ')}`);
+    fields[field] = word;
+  }
+  const reserve = args.one('port-reserve');
+  if (reserve !== undefined) {
+    const percent = readInteger(reserve, '--port-reserve', 0, MAX_PORT_RESERVE);
+    if (percent instanceof UsageError) return percent;
+    fields.port_reserve = percent;
+  }
+
+  return fields;
 }
 
 const change: Action = {
   words: ['ID'],
-  flags: { description: 'value', direction: 'value' },
+  flags: {
+    description: 'value',
+    direction: 'value',
+    policy: 'value',
+    'load-by': 'value',
+    'port-reserve': 'value',
+  },
   async run(args, [text], api, io) {
     const id = readId(text);
     if (id instanceof UsageError) return id;
-    const description = args.one('description');
-    const direction = args.one('direction');
-    if (description === undefined && direction === undefined)
-      return new UsageError('nothing to change is given; give --description or --direction');
-    const reply = await api.call('PUT', `/v1/sets/${id}`, {
-      ...(description === undefined ? {} : { description }),
-      ...(direction === undefined ? {} : { direction: direction === 'none' ? null : direction }),
-    });
+    const fields = readFields(args);
+    if (fields instanceof UsageError) return fields;
+    if (Object.keys(fields).length === 0)
+      return new UsageError('nothing to change is given; see the flags of "set change"');
+    const reply = await api.call('PUT', `/v1/sets/${id}`, fields);
 
     return reply instanceof ApiError ? reply : show(args, io, reply, () => [`set ${id} changed`]);
   },

@@ -5,7 +5,7 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
 }
 
-/** Lines of a table; a column whose cells are all numbers stands to the right. */
+/** Lines of a table; a column whose cells are all numbers, or a dash, stands to the right. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const cells = [head, ...rows].map((row) => head.map((_, i) => printable(row[i] ?? '')));
   const columns = head.map((_, i) => {
@@ -13,7 +13,7 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
 
     return {
       width: Math.max(...column.map((cell) => Bun.stringWidth(cell))),
-      isNumber: rows.length > 0 && column.slice(1).every((cell) => /^\d*$/.test(cell)),
+      isNumber: rows.length > 0 && column.slice(1).every((cell) => /^(\d+(\.\d+)?|-)?$/.test(cell)),
     };
   });
 

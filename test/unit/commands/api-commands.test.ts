@@ -50,8 +50,8 @@ describe('node list', () => {
   test('shows each node with a column for each side', async () => {
     serve({ 'GET /v1/nodes': { nodes: [NODE] } });
     expect((await run(node, ['list'])).out).toEqual([
-      'ID  KIND       SOCKET                SET  WEIGHT  CALLS  INNER             OUTER        MPLS',
-      ' 3  rtpengine  udp:192.168.2.3:7890    0       1     17  192.168.2.3@priv  203.0.113.3  2001:db8::3',
+      'ID  SOCKET                SET  ORDER  HEALTH  CALLS  SESS  FREE%  RTT/MS  WEIGHT  PRIO  INNER             OUTER        MPLS',
+      ' 3  udp:192.168.2.3:7890    0                    17     -      -       -       1        192.168.2.3@priv  203.0.113.3  2001:db8::3',
     ]);
   });
 
@@ -144,6 +144,54 @@ describe('node set and node remove', () => {
     });
   });
 
+  test('a change may set priority, capacity, tags and HTTP port, and take the last three away', async () => {
+    serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
+    const given = ['--priority', '1', '--capacity', '500', '--tags', 'Gold,eu-1,gold', '--http-port', '9900'];
+    expect((await run(node, ['set', '3', ...given])).code).toBe(0);
+    expect(stub?.seen[1]?.body).toMatchObject({
+      priority: 1,
+      capacity: 500,
+      tags: ['eu-1', 'gold'],
+      http_port: 9900,
+    });
+    expect(
+      (await run(node, ['set', '3', '--capacity', 'none', '--tags', 'none', '--http-port', 'none'])).code,
+    ).toBe(0);
+    expect(stub?.seen[3]?.body).toMatchObject({ capacity: null, tags: [], http_port: null });
+  });
+
+  test('what a node has of these and is not given goes back as it was', async () => {
+    const kept = { priority: 2, capacity: 70, tags: ['eu'], http_port: 9900 };
+    serve({ 'GET /v1/nodes/3': { ...NODE, ...kept }, 'PUT /v1/nodes/3': NODE });
+    await run(node, ['set', '3', '--weight', '5']);
+    expect(stub?.seen[1]?.body).toMatchObject({ ...kept, weight: 5 });
+  });
+
+  test.each([
+    [['--priority', '65536'], '--priority is "65536"; allowed is a whole number from 0 to 65535'],
+    [['--capacity', '0'], '--capacity is "0"; allowed is a whole number from 1 to 1000000'],
+    [['--http-port', '65536'], '--http-port is "65536"; allowed is a whole number from 1 to 65535'],
+    [['--tags', 'a,b c'], '--tags: a tag is "b c"'],
+    [['--tags', ','], '--tags: a tag is ""'],
+    [['--priority', 'none'], '--priority is "none"'],
+  ])('%j is refused before anything is sent', async (flags, message) => {
+    serve({});
+    const { code, err } = await run(node, ['set', '3', ...flags]);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(stub?.seen).toEqual([]);
+  });
+
+  test('show tells them, and says "none" of what is not set', async () => {
+    serve({
+      'GET /v1/nodes/3': { ...NODE, priority: 2, capacity: null, tags: ['eu', 'gold'], http_port: 9900 },
+    });
+    const { out } = await run(node, ['show', '3']);
+    expect(out.map((line) => line.replace(/\s+/g, ' ').replace(', ', ','))).toEqual(
+      expect.arrayContaining(['priority: 2', 'capacity: none', 'tags: eu,gold', 'http port: 9900']),
+    );
+  });
+
   test('a change without anything to change is refused', async () => {
     expect((await run(node, ['set', '3'])).err).toContain('nothing to change');
   });
@@ -166,12 +214,44 @@ describe('node set and node remove', () => {
 describe('set', () => {
   test('list shows sets', async () => {
     serve({
-      'GET /v1/sets': { sets: [{ id: 0, description: 'main', direction: null, nodes: 2, calls: 5 }] },
+      'GET /v1/sets': {
+        sets: [
+          {
+            id: 0,
+            description: 'main',
+            direction: null,
+            policy: 'least-load',
+            load_by: 'ports',
+            port_reserve: 5,
+            nodes: 2,
+            calls: 5,
+          },
+        ],
+      },
     });
     expect((await run(set, ['list'])).out).toEqual([
-      'ID  NODES  CALLS  DIRECTION  DESCRIPTION',
-      ' 0      2      5             main',
+      'ID  NODES  CALLS  POLICY      LOAD BY  RESERVE  DIRECTION  DESCRIPTION',
+      ' 0      2      5  least-load  ports          5             main',
     ]);
+  });
+
+  test('change says how the set places calls', async () => {
+    serve({ 'PUT /v1/sets/1': {} });
+    const flags = ['--policy', 'round-robin', '--load-by', 'ports', '--port-reserve', '50'];
+    expect((await run(set, ['change', '1', ...flags])).code).toBe(0);
+    expect(stub?.seen[0]?.body).toEqual({ policy: 'round-robin', load_by: 'ports', port_reserve: 50 });
+  });
+
+  test.each([
+    [['--policy', 'random'], '--policy is "random"; allowed is hash or least-load or round-robin'],
+    [['--load-by', 'calls'], '--load-by is "calls"; allowed is sessions or ports'],
+    [['--port-reserve', '51'], '--port-reserve is "51"; allowed is a whole number from 0 to 50'],
+  ])('change %j is refused before anything is sent', async (flags, message) => {
+    serve({ 'PUT /v1/sets/1': {} });
+    const { code, err } = await run(set, ['change', '1', ...flags]);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(stub?.seen).toEqual([]);
   });
 
   test('change sends only what was given; "none" takes the direction away', async () => {

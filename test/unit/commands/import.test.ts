@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../../src/commands/import.ts';
-import { type ReadRow, RowFault, readTable, TableFault } from '../../../src/commands/import-rows.ts';
+import { type ReadRow, RowFault, TableFault } from '../../../src/commands/import-cells.ts';
+import { readTable } from '../../../src/commands/import-rows.ts';
 import { type Stub, startStub, type TestIo, testIo } from './stub.ts';
 
 const HEAD = 'id,socket,set_id,inner_media_ip,out_media_ip';
@@ -89,6 +90,38 @@ describe('forms of a table', () => {
   });
 });
 
+test('media addresses may be missing: a node that exists keeps its own', () => {
+  expect(rows('socket;set_id;weight\nudp:10.0.0.1:1;0;7\n')[0]?.result).toEqual({
+    row: 2,
+    socket: 'udp:10.0.0.1:1',
+    set_id: 0,
+    weight: 7,
+  });
+});
+
+test('priority, capacity, tags and HTTP port are optional columns', () => {
+  const head = 'socket;set_id;priority;capacity;tags;http_port';
+  const cells = (line: string) => rows(`${head}\nudp:10.0.0.1:1;0;${line}\n`)[0]?.result;
+  expect(cells('2;500;Gold eu,gold;9900')).toMatchObject({
+    priority: 2,
+    capacity: 500,
+    tags: ['eu', 'gold'],
+    http_port: 9900,
+  });
+  expect(cells(';none;none;none')).toEqual({
+    row: 2,
+    socket: 'udp:10.0.0.1:1',
+    set_id: 0,
+    capacity: null,
+    tags: [],
+    http_port: null,
+  });
+  expect(cells('x;;;')).toEqual(new RowFault('priority is "x"; allowed is a whole number from 0 to 65535'));
+  expect(cells(';0;;')).toEqual(new RowFault('capacity is "0"; allowed is a whole number from 1 to 1000000'));
+  expect(cells(';;a/b;')).toBeInstanceOf(RowFault);
+  expect(cells(';;;70000')).toBeInstanceOf(RowFault);
+});
+
 describe('what is refused', () => {
   const row = (cells: string): string => fault(`${HEAD}\n${cells}\n`);
 
@@ -98,7 +131,7 @@ describe('what is refused', () => {
     [HEAD, '1: the table has column names but no rows'],
     [`${HEAD},wieght\n`, '1: there is no column "wieght"; did you mean weight?'],
     [`${HEAD},id\n`, '1: the column id is there twice'],
-    ['id,socket,set_id\n1,2,3\n', '1: the column inner_media_ip, out_media_ip is missing'],
+    ['id,inner_media_ip\n1,2\n', '1: the column socket, set_id is missing; needed are socket, set_id'],
     ['1,udp:10.0.0.1:1,0,10.0.0.1,10.0.0.2\n', '1: there is no column "1"'],
   ])('table %j', (text, message) => {
     expect(fault(text)).toStartWith(message);
@@ -119,7 +152,6 @@ describe('what is refused', () => {
       '2: inner_media_ip is "host"; allowed is an IP address, as in 192.168.2.3 or 2001:db8::3',
     ],
     ['1,udp:10.0.0.1:1,,10.0.0.1,10.0.0.2', '2: set_id must not be empty'],
-    ['1,udp:10.0.0.1:1,0,,', '2: inner_media_ip and out_media_ip are both empty; give at least one'],
     ['1,udp:10.0.0.1:1,0,10.0.0.1', '2: the row has 4 cells; the head names 5 columns'],
   ])('row %j', (cells, message) => {
     expect(row(cells)).toBe(message);

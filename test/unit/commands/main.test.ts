@@ -18,7 +18,7 @@ test('--version tells version, commit and runtime', () => {
 test('--help lists the commands, without a command it is an error', () => {
   const help = main('--help');
   expect(help.code).toBe(0);
-  for (const name of ['serve', 'check', 'node', 'set', 'call', 'import', 'fake-relay'])
+  for (const name of ['serve', 'check', 'node', 'top', 'set', 'call', 'events', 'import', 'fake-relay'])
     expect(help.out).toContain(`\n  ${name} `);
   const none = main();
   expect(none.code).toBe(2);

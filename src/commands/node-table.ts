@@ -1,0 +1,89 @@
+/** Nodes as a table: of `node list` and of `top`. */
+
+import { showDuration } from './duration.ts';
+import { isObject, type JsonObject, listOf, numberOf, objectOf, textOf } from './json.ts';
+import { formatTable } from './table.ts';
+
+/** Nodes as lines, the first of which is the head. `isWide` adds what is seldom looked for. */
+export function nodeTable(nodes: readonly JsonObject[], isWide: boolean): string[] {
+  const sides = new Set(['inner', 'outer']);
+  for (const node of nodes)
+    for (const address of listOf(node, 'media_addresses')) sides.add(textOf(address, 'side'));
+  const columns: Record<string, (node: JsonObject) => string> = {
+    ID: (node) => textOf(node, 'id'),
+    SOCKET: (node) => textOf(node, 'socket'),
+    SET: (node) => textOf(node, 'set_id'),
+    ORDER: (node) => textOf(objectOf(node, 'order'), 'state'),
+    HEALTH: (node) => textOf(objectOf(node, 'health'), 'state'),
+    ...(isWide ? { NEW: (node) => textOf(node, 'takes_new_calls') } : {}),
+    CALLS: (node) => textOf(node, 'calls'),
+    SESS: (node) => known(textOf(objectOf(node, 'load'), 'sessions')),
+    'FREE%': portsFree,
+    'RTT/MS': (node) => known(numberOf(node, 'rtt_ms')?.toFixed(1)),
+    WEIGHT: weightText,
+    PRIO: (node) => textOf(node, 'priority'),
+    ...Object.fromEntries(
+      [...sides].map((side) => [side.toUpperCase(), (node: JsonObject) => addressesText(node, side)]),
+    ),
+    ...(isWide ? WIDE : {}),
+  };
+
+  return formatTable(
+    Object.keys(columns),
+    nodes.map((node) => Object.values(columns).map((cell) => cell(node))),
+  );
+}
+
+const WIDE: Readonly<Record<string, (node: JsonObject) => string>> = {
+  KIND: (node) => textOf(node, 'kind'),
+  CAPACITY: (node) => known(textOf(node, 'capacity')),
+  TAGS: (node) => known(tagsText(node)),
+  'PKT/S': (node) => known(textOf(objectOf(node, 'load'), 'packets_per_s')),
+  VERSION: (node) => known(textOf(node, 'version')),
+  UPTIME: (node) => {
+    const uptime = numberOf(node, 'uptime_s');
+
+    return uptime === undefined ? '-' : showDuration(uptime * 1000);
+  },
+  CAUSE: (node) => textOf(objectOf(node, 'last_change'), 'cause'),
+};
+
+/** What nobody knows is a dash: an empty cell would look like a mistake. */
+function known(text = ''): string {
+  return text === '' ? '-' : text;
+}
+
+function portsFree(node: JsonObject): string {
+  const load = objectOf(node, 'load');
+  const [used, total] = [numberOf(load, 'ports_in_use'), numberOf(load, 'ports_total')];
+
+  return used === undefined || total === undefined || total === 0
+    ? '-'
+    : String(Math.floor((100 * (total - used)) / total));
+}
+
+/** The weight, with the share of it that counts while the node comes up. */
+function weightText(node: unknown): string {
+  const share = numberOf(node, 'share') ?? 1;
+
+  return share < 1 ? `${textOf(node, 'weight')} (${Math.round(share * 100)}%)` : textOf(node, 'weight');
+}
+
+function addressesText(node: JsonObject, side: string): string {
+  return listOf(node, 'media_addresses')
+    .filter((address) => address.side === side)
+    .map(addressText)
+    .join(', ');
+}
+
+/** A media address with its interface. */
+export function addressText(address: JsonObject): string {
+  const name = textOf(address, 'interface');
+
+  return name === '' ? textOf(address, 'address') : `${textOf(address, 'address')}@${name}`;
+}
+
+/** The tags of a node; '' if it has none. */
+export function tagsText(node: unknown): string {
+  return isObject(node) && Array.isArray(node.tags) ? node.tags.join(', ') : '';
+}
