@@ -1,6 +1,7 @@
 /**
  * The benchmark: the appliance beside the floor (no state) and beside the relay itself, in one run on one machine.
- * `npm run bench [-- --seconds 5] [--only fake|real|start|soak] [--soak 300]`. Read the ratios; machines are noisy.
+ * `npm run bench [-- --seconds 5] [--only fake|real|start|soak] [--soak 300] [--against OTHER-BINARY]`. Read the ratios;
+ * machines are noisy. With `--against` another build of the appliance, as of an earlier commit, takes its turns too.
  */
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '8' },
     soak: { type: 'string', default: '300' },
     only: { type: 'string' },
+    against: { type: 'string' },
   },
 });
 const seconds = Number(values.seconds);
@@ -163,20 +165,15 @@ async function against(name: string, host: string, port: number): Promise<void> 
   );
   const floorUrl = new URL(`http://127.0.0.1:${floor.line}`);
   const appliance = await startServing(join(scratch, `${name}.db`));
-  await fetch(new URL('/v1/nodes', appliance.url), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({
-      socket: `udp:${host}:${port}`,
-      inner_media_ip: '192.168.2.3',
-      out_media_ip: '1.2.3.4',
-    }),
-  });
-  for (const [url, inFlight] of [
-    [floorUrl, 8],
-    [appliance.url, 8],
-  ] as const)
-    await closedLoop(url, makeCall, inFlight, 3);
+  const earlier =
+    values.against === undefined
+      ? undefined
+      : await startServing(join(scratch, `${name}-earlier.db`), values.against);
+  await addNode(appliance.url, host, port);
+  if (earlier !== undefined) await addNode(earlier.url, host, port);
+  for (const url of [floorUrl, appliance.url, ...(earlier === undefined ? [] : [earlier.url])]) {
+    await closedLoop(url, makeCall, 8, 3);
+  }
   for (const inFlight of [1, 8, 32]) {
     const rows = await sideBySide([
       { what: '(a) floor', server: floor, load: (time) => closedLoop(floorUrl, makeCall, inFlight, time) },
@@ -186,10 +183,20 @@ async function against(name: string, host: string, port: number): Promise<void> 
         load: (time) => closedLoop(appliance.url, makeCall, inFlight, time),
       },
       { what: '(c) relay, direct', load: (time) => direct(host, port, inFlight, time) },
+      ...(earlier === undefined
+        ? []
+        : [
+            {
+              what: '(e) earlier build',
+              server: earlier.server,
+              load: (time: number) => closedLoop(earlier.url, makeCall, inFlight, time),
+            },
+          ]),
     ]);
     print(`${name}, ${inFlight} in flight, as fast as it goes`, rows);
-    const [a, b] = rows.map(({ result }) => result.calls / result.seconds);
+    const [a, b, , e] = rows.map(({ result }) => result.calls / result.seconds);
     console.log(`(b) : (a) = ${(((b ?? 0) / (a ?? 1)) * 100).toFixed(0)} % of the calls/s`);
+    if (e !== undefined) console.log(`(b) : (e) = ${(((b ?? 0) / e) * 100).toFixed(0)} % of the calls/s`);
   }
   const rows = await sideBySide([
     { what: '(a) floor', server: floor, load: (time) => openLoop(floorUrl, makeCall, 500, time) },
@@ -208,13 +215,30 @@ async function against(name: string, host: string, port: number): Promise<void> 
   console.log(`(b) adds to (a): p50 ${p50?.toFixed(2)} ms, p99 ${p99?.toFixed(2)} ms`);
   await floor.stop();
   await appliance.server.stop();
+  await earlier?.server.stop();
+}
+
+/** Adds the one node of the benchmark. */
+async function addNode(url: URL, host: string, port: number): Promise<void> {
+  await fetch(new URL('/v1/nodes', url), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      socket: `udp:${host}:${port}`,
+      inner_media_ip: '192.168.2.3',
+      out_media_ip: '1.2.3.4',
+    }),
+  });
 }
 
 /** Starts the appliance and waits until it says where it listens. */
-async function startServing(database: string): Promise<{ server: Measured; url: URL; startedMs: number }> {
+async function startServing(
+  database: string,
+  program = binary,
+): Promise<{ server: Measured; url: URL; startedMs: number }> {
   const begin = performance.now();
   const server = await start(
-    [binary, 'serve', '--database-path', database, '--http-listen', '127.0.0.1:0', '--log-format', 'json'],
+    [program, 'serve', '--database-path', database, '--http-listen', '127.0.0.1:0', '--log-format', 'json'],
     /appliance\.started/,
   );
   const url = new URL(String(JSON.parse(server.line).url));
@@ -238,15 +262,7 @@ async function storedCalls(): Promise<void> {
 async function soak(host: string, port: number): Promise<void> {
   const total = Number(values.soak);
   const { server, url } = await startServing(join(scratch, 'soak.db'));
-  await fetch(new URL('/v1/nodes', url), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({
-      socket: `udp:${host}:${port}`,
-      inner_media_ip: '192.168.2.3',
-      out_media_ip: '1.2.3.4',
-    }),
-  });
+  await addNode(url, host, port);
   console.log(`\nsoak: 500 calls/s for ${total} s`);
   const step = Math.max(5, Math.round(total / 10));
   for (let passed = 0; passed < total; passed += step) {

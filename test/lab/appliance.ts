@@ -159,3 +159,18 @@ function parseLine(line: string): LogLine[] {
     return [];
   }
 }
+
+/** Waits until the appliance has found a node to be good and knows its figures: before, placement may go another way. */
+export async function settled(appliance: Pick<Appliance, 'api'>, nodeId: number): Promise<void> {
+  await poll(
+    async () => {
+      const { health, load } = (await appliance.api('GET', `/v1/nodes/${nodeId}`)) as {
+        health: { state: string };
+        load: { sessions: number | null };
+      };
+
+      return health.state === 'up' && load.sessions !== null ? true : undefined;
+    },
+    () => `node ${nodeId} did not come up`,
+  );
+}

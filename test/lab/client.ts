@@ -2,7 +2,7 @@
 
 import { expect } from 'bun:test';
 import { connect } from 'node:net';
-import type { Appliance } from './appliance.ts';
+import { type Appliance, settled } from './appliance.ts';
 import { buildSdp } from './sdp.ts';
 
 export interface Answer {
@@ -61,6 +61,7 @@ export function names(count: number, prefix: string): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}-${i}@fails`);
 }
 
+/** Adds relays as nodes 1, 2 ... and waits until each has proven good. */
 export async function addNodes(
   appliance: Appliance,
   relays: readonly { readonly socket: string }[],
@@ -73,6 +74,7 @@ export async function addNodes(
       inner_media_ip: inner,
       out_media_ip: outer,
     });
+    await settled(appliance, index + 1);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The calls both proxies are tested with, as the scripts of the documents must carry them. */
 
 import { expect } from 'bun:test';
-import { type Appliance, ensureBinary, startAppliance } from './appliance.ts';
+import { type Appliance, ensureBinary, settled, startAppliance } from './appliance.ts';
 import { freeSipPort, freeUdpPort, loopbackNetwork } from './ports.ts';
 import { poll, sweep } from './processes.ts';
 import { expectEmpty } from './relays.ts';
@@ -95,6 +95,7 @@ export class SipLab {
         inner_media_ip: this.#media.inner[index],
         out_media_ip: this.#media.outer[index],
       });
+      await settled(this.appliance, index + 1);
     }
   }
 
