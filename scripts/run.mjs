@@ -23,6 +23,7 @@ const TASKS = {
   test: (args) => run(bun, ['scripts/test.ts', ...args]),
   demo: (args) => run(bun, ['scripts/demo.ts', ...args]),
   bench: (args) => run(bun, ['test/bench/bench.ts', ...args]),
+  rehearse: (args) => run(bun, ['test/rehearse/rehearse.ts', ...args]),
   migration: (args) => run(bin('drizzle-kit'), ['generate', ...args]),
 };
 
