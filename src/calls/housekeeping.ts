@@ -10,6 +10,8 @@ import type { Replays } from './replays.ts';
 import type { Strays } from './strays.ts';
 
 const TICK_MS = 200;
+/** A forward step of the clock larger than this between two ticks, ms, is somebody setting it. */
+const STEP_MS = 10_000;
 /** Live calls looked at in a tick: some tenths of a millisecond. */
 const CALLS_PER_TICK = 2000;
 
@@ -37,9 +39,20 @@ export function startHousekeeping(
   const { calls, ledger, checkup, replays, store, strays, clock, isBusy } = parts;
   let sweep = calls.values();
   const startedAt = clock.utc();
+  let last = { utc: startedAt, monotonic: clock.monotonic() };
+  /** How far somebody has set the clock forward, ms, and the last time by the old clock: it is no time that passed. */
+  let forward = 0;
+  let forwardAt = 0;
 
   return clock.every(TICK_MS, () => {
     const now = clock.utc();
+    const monotonic = clock.monotonic();
+    const step = now - last.utc - (monotonic - last.monotonic);
+    if (step > STEP_MS) {
+      forward += step;
+      forwardAt = last.utc;
+    }
+    last = { utc: now, monotonic };
     for (let i = 0; i < CALLS_PER_TICK; i++) {
       const { value, done } = sweep.next();
       if (done) {
@@ -47,7 +60,8 @@ export function startHousekeeping(
         break;
       }
       if (isBusy(value.callId)) continue;
-      if (!isIdle(value, now, startedAt, options)) {
+      const passed = now - value.updatedAt - (value.updatedAt <= forwardAt ? forward : 0);
+      if (passed <= maxIdleOf(value, startedAt, options)) {
         checkup.consider(value);
         continue;
       }
@@ -62,16 +76,13 @@ export function startHousekeeping(
 }
 
 /**
- * A call of an earlier run counts as established whatever its row says: its answer may have come in the last moments before a
- * crash, when it was not written yet.
+ * How long a call may be without news, ms. One of an earlier run counts as established whatever its row says: its answer may have
+ * come in the last moments before a crash, when it was not written yet.
  */
-function isIdle(
-  call: Call,
-  now: number,
+function maxIdleOf(
+  { state, createdAt }: Call,
   startedAt: number,
   { maxIdleMs, maxUnansweredMs }: HousekeepingOptions,
-): boolean {
-  const isEstablished = call.state === 'confirmed' || call.createdAt < startedAt;
-
-  return now - call.updatedAt > (isEstablished ? maxIdleMs : maxUnansweredMs);
+): number {
+  return state === 'confirmed' || createdAt < startedAt ? maxIdleMs : maxUnansweredMs;
 }

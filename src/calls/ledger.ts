@@ -268,6 +268,6 @@ export class Ledger {
 }
 
 /** Whether an ended call was ended by its parties or their proxy, not by what we found out about it. */
-export function isHungUp({ endReason }: Call): boolean {
+function isHungUp({ endReason }: Call): boolean {
   return endReason !== null && !FINDINGS.includes(endReason);
 }

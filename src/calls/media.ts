@@ -200,18 +200,23 @@ export class Media {
     const isLater = member?.verdict('end') === 'later';
     const told = isLater
       ? undefined
-      : member?.driver.delete(
-          isBranch ? { callId: call.callId, branch, fromTag: call.callerTag } : { callId: call.callId },
-          clock.monotonic() + this.#options.firstTryMs,
-        );
+      : member?.driver
+          .delete(
+            isBranch ? { callId: call.callId, branch, fromTag: call.callerTag } : { callId: call.callId },
+            clock.monotonic() + this.#options.firstTryMs,
+          )
+          .then((answer) => {
+            // Before the call counts as over: a removed node is forgotten with its last call, unless it has to be told yet.
+            if (!isBranch && answer instanceof RelayFailure) strays.add(member.id, call.callId);
+
+            return answer;
+          });
+    if (isLater && !isBranch) strays.add(Number(call.nodeId), call.callId);
     if (isBranch) ledger.forget(call, (leg) => leg.branch === branch);
     else await ledger.end(call, facts.reason, told);
     const result = await told;
-    if (!isBranch) {
-      if (isLater || result instanceof RelayFailure) strays.add(Number(call.nodeId), call.callId);
-      else if (result?.found === false) {
-        log.warning('call.was_lost', { call_id: call.callId, node: call.nodeId });
-      }
+    if (!isBranch && result !== undefined && !(result instanceof RelayFailure) && !result.found) {
+      log.warning('call.was_lost', { call_id: call.callId, node: call.nodeId });
     }
 
     return { reply: result === undefined || result instanceof RelayFailure ? undefined : result.reply };

@@ -124,6 +124,7 @@ export class Offering {
       return { ...refusal('node-down', downFailure(member)), isFinal: false, isCallLost: !isLast };
     }
     // The owner too: a delete may be waiting for it since an offer whose outcome nobody knows.
+    const hadStray = strays.has(member.id, callId);
     if (!(await strays.claim(member.id, callId, deadline))) {
       return {
         result: 'still-deleting',
@@ -164,7 +165,11 @@ export class Offering {
       return { ...refusal(kind, ended, reason), isCallLost: true };
     }
     // A call which the node may have now, and which nobody will use: told to delete before the next node is asked.
-    const isLeft = isOwner ? isUncertain && !isLast : isUncertain || kind === 'rejected';
+    // The owner may have it even if it was not asked now.
+    const isUnsent = kind === 'busy' || kind === 'too-large';
+    const isLeft = isOwner
+      ? (isUncertain || isUnsent) && !isLast
+      : isUncertain || kind === 'rejected' || (isUnsent && hadStray);
     if (isLeft) strays.add(member.id, callId);
 
     return {
@@ -242,12 +247,12 @@ function hasRestartedSince({ startedAt, restartedAt }: Member, at: number): bool
 }
 
 /** Why no node of a set may have a call, in words that say what to do. */
-function whyNone(setId: number, { from, to }: Direction, { filtered }: Decision): string {
-  if (filtered.length === 0) return `set ${setId} has no node; see "rtp-cluster node list"`;
+function whyNone(setId: number, { from, to }: Direction, { filtered, filteredCount }: Decision): string {
+  if (filteredCount === 0) return `set ${setId} has no node; see "rtp-cluster node list"`;
   if (filtered.every(({ rule }) => rule === 'sides'))
     return `set ${setId} has no node with media addresses for both ${from} and ${to}; see "rtp-cluster node list"`;
   const shown = filtered.slice(0, MAX_SHOWN).map(({ id, figure }) => `node ${id}: ${figure}`);
-  const more = filtered.length > MAX_SHOWN ? ` and ${filtered.length - MAX_SHOWN} more` : '';
+  const more = filteredCount > MAX_SHOWN ? ` and ${filteredCount - MAX_SHOWN} more` : '';
 
   return `no node of set ${setId} can take the call (${shown.join('; ')}${more}); see "rtp-cluster node list"`;
 }

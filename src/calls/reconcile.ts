@@ -18,7 +18,7 @@ import { log } from '../util/log.ts';
 import { failureOf } from './anchor.ts';
 import type { CallTable } from './call-table.ts';
 import type { Checkup, Finding } from './checkup.ts';
-import { isHungUp, type Ledger } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import type { Strays } from './strays.ts';
 
 export interface ReconcileParts {
@@ -65,8 +65,6 @@ interface TheirList {
   readonly ids: ReadonlySet<string>;
   /** UTC ms at which it was asked. */
   readonly listedAt: number;
-  /** Whether it may list calls that another node has. */
-  readonly sharesCalls: boolean;
 }
 
 interface Entry {
@@ -234,10 +232,6 @@ export class Reconcile {
     if (before instanceof RelayFailure) return failureOf(member, before);
     const listedAt = clock.utc();
     const { ids, isWhole } = await this.#list(monitor);
-    const later = await monitor.statistics(clock.monotonic() + STATISTICS_MS);
-    // Nodes with a shared store list each other's calls too (ng-protocol 11): none of those may be deleted here.
-    const sharesCalls =
-      later instanceof RelayFailure || ids.size > Math.min(before.sessions, later.sessions) || !isWhole;
 
     const found = { kept: 0, lost: 0, unsure: 0, over: 0 } satisfies Record<Finding, number>;
     const suspects: Call[] = [];
@@ -263,7 +257,7 @@ export class Reconcile {
       for (const finding of findings) found[finding]++;
       if (!isWhole) await after(clock, PACE_MS - (clock.monotonic() - asked));
     }
-    const others = await this.#sort(member, { ids, listedAt, sharesCalls });
+    const others = await this.#sort(member, { ids, listedAt });
     const { kept, lost, unsure } = found;
     const took_ms = Math.round(clock.monotonic() - started);
 
@@ -314,25 +308,20 @@ export class Reconcile {
   }
 
   /** `settled`: nothing is to be done, or it is being done. */
-  #ownerOf(
-    member: Member,
-    callId: string,
-    { listedAt, sharesCalls }: TheirList,
-  ): 'settled' | 'stray' | 'foreign' {
+  #ownerOf(member: Member, callId: string, { listedAt }: TheirList): 'settled' | 'stray' | 'foreign' {
     const { calls, strays, store, isBusy } = this.#parts;
     const isSettled = (call: Call): boolean => call.updatedAt > listedAt - ENDING_MS;
     const live = calls.get(callId);
     if (live?.nodeId === member.id || isBusy(callId) || strays.has(member.id, callId)) return 'settled';
-    if (live !== undefined) {
-      if (live.nodeId === null || sharesCalls) return 'foreign';
-
-      return isSettled(live) ? 'settled' : 'stray';
-    }
+    // A call that lives is never deleted because of a list: this may be the relay of its own node under another name. What it
+    // left behind when it moved is among the strays already.
+    if (live !== undefined) return 'settled';
     // Canaries are deleted at once by whoever sent them; that it is done twice does no harm.
     if (callId.startsWith(CANARY_PREFIX)) return 'stray';
     const ended = calls.getEnded(callId) ?? store.findEndedCall(callId);
-    // What ended without a word of its parties may still have media, or was made anew by another controller.
-    if (ended === undefined || !isHungUp(ended)) return 'foreign';
+    // What ended otherwise may still have media, or was made anew under its Call-ID by another controller: an INVITE repeated
+    // with credentials, for one. After a BYE nobody uses a Call-ID again.
+    if (ended?.endReason !== 'bye') return 'foreign';
 
     return isSettled(ended) ? 'settled' : 'stray';
   }

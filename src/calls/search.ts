@@ -3,13 +3,15 @@
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
 import { type NgDict, RelayFailure } from '../relay/driver.ts';
-import type { Clock } from '../util/clock.ts';
+import { type Clock, turn } from '../util/clock.ts';
 
 /** How long the nodes may take, ms. A node that is silent must not hold up the others' answer. */
 const SEARCH_MS = 250;
-/** Searches per second, and how many may come at once; beyond, a call is simply unknown. A search asks every node. */
-const RATE = 50;
-const BURST = 100;
+/** Questions per second, and how many may be asked at once; beyond, a call is simply unknown. A search asks every node. */
+const RATE = 500;
+const BURST = 1000;
+/** Nodes asked before everybody else gets a turn. */
+const NODES_PER_TURN = 50;
 
 export class Search {
   readonly counters = { searches: 0, found: 0, overRate: 0 };
@@ -50,7 +52,8 @@ export class Search {
     setId: number | undefined,
     ask: (member: Member, deadline: number) => Promise<T | undefined>,
   ): Promise<T | undefined> {
-    if (!this.#takeToken()) {
+    const asked = this.#asked(setId);
+    if (!this.#takeTokens(Math.min(asked.length, BURST))) {
       this.counters.overRate++;
 
       return undefined;
@@ -58,10 +61,15 @@ export class Search {
     this.counters.searches++;
     const deadline = this.#clock.monotonic() + SEARCH_MS;
     const { promise, resolve } = Promise.withResolvers<T | undefined>();
-    const answers = this.#asked(setId).map(async (member) => {
-      const answer = await ask(member, deadline);
-      if (answer !== undefined) resolve(answer);
-    });
+    const answers: Promise<void>[] = [];
+    for (const [index, member] of asked.entries()) {
+      if (index > 0 && index % NODES_PER_TURN === 0) await turn();
+      answers.push(
+        ask(member, deadline).then((answer) => {
+          if (answer !== undefined) resolve(answer);
+        }),
+      );
+    }
     Promise.all(answers).then(() => resolve(undefined));
     const found = await promise;
     if (found !== undefined) this.counters.found++;
@@ -76,12 +84,12 @@ export class Search {
     );
   }
 
-  #takeToken(): boolean {
+  #takeTokens(count: number): boolean {
     const now = this.#clock.monotonic();
     this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filledAt) / 1000) * RATE);
     this.#filledAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
+    if (this.#tokens < count) return false;
+    this.#tokens -= count;
 
     return true;
   }

@@ -21,6 +21,8 @@ const LAST_PAUSE_MS = 30_000;
 const DOUBT_MS = 2000;
 /** Of all nodes together; the oldest are dropped first, and end by the relay's own timers. */
 const MAX_STRAYS = 10_000;
+/** A node that was removed, and is dead, is told no more after this time, ms: nobody brings it back as what it was. */
+const REMOVED_MS = 3_600_000;
 const MAX_IN_FLIGHT_PER_NODE = 8;
 const TICK_MS = 250;
 
@@ -39,6 +41,8 @@ export class Strays {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
+  /** Entries of each node that has any. */
+  readonly #perNode = new Map<number, number>();
   readonly #inFlight = new Map<number, number>();
   readonly #stopTick: () => void;
   #isStopped = false;
@@ -47,6 +51,7 @@ export class Strays {
     this.#fleet = fleet;
     this.#store = store;
     this.#clock = clock;
+    fleet.isNeeded = (nodeId) => this.concerns(nodeId);
     for (const stray of store.loadStrays()) this.#enter(stray, clock.monotonic());
     this.#stopTick = clock.every(TICK_MS, () => this.#tick());
   }
@@ -62,7 +67,7 @@ export class Strays {
 
   /** Whether a node still has to be told something. */
   concerns(nodeId: number): boolean {
-    return [...this.#entries.values()].some(({ stray }) => stray.nodeId === nodeId);
+    return this.#perNode.has(nodeId);
   }
 
   /** Tells a node to delete a call, now and until it answers. */
@@ -122,6 +127,7 @@ export class Strays {
       inFlight: undefined,
     };
     this.#entries.set(name, entry);
+    this.#perNode.set(stray.nodeId, (this.#perNode.get(stray.nodeId) ?? 0) + 1);
 
     return entry;
   }
@@ -186,9 +192,12 @@ export class Strays {
 
   #tick(): void {
     const now = this.#clock.monotonic();
+    const forgotten = this.#clock.utc() - REMOVED_MS;
     for (const entry of this.#entries.values()) {
       const { nodeId } = entry.stray;
-      if (
+      const removedAt = this.#fleet.get(nodeId)?.removedAt ?? null;
+      if (removedAt !== null && removedAt < forgotten) this.#drop(entry, 'its node was removed long ago');
+      else if (
         entry.inFlight === undefined &&
         entry.nextAt <= now &&
         (this.#inFlight.get(nodeId) ?? 0) < MAX_IN_FLIGHT_PER_NODE &&
@@ -206,8 +215,19 @@ export class Strays {
   }
 
   #remove(entry: Entry): void {
-    if (this.#entries.delete(key(entry.stray.nodeId, entry.stray.callId)))
-      this.#store.noteStray(entry.stray, true);
+    const { nodeId, callId } = entry.stray;
+    if (!this.#entries.delete(key(nodeId, callId))) return;
+    this.#store.noteStray(entry.stray, true);
+    const left = (this.#perNode.get(nodeId) ?? 1) - 1;
+    if (left > 0) {
+      this.#perNode.set(nodeId, left);
+
+      return;
+    }
+    this.#perNode.delete(nodeId);
+    // A removed node goes with the last it had to be told.
+    const member = this.#fleet.get(nodeId);
+    if (member !== undefined && member.removedAt !== null && member.calls === 0) this.#fleet.remove(nodeId);
   }
 }
 

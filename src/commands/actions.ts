@@ -4,6 +4,8 @@ import { nearest } from '../util/suggest.ts';
 import { type Args, type FlagKind, readArgs, UsageError } from './args.ts';
 import { type Api, ApiError, CLIENT_FLAGS, connect, type Reply } from './client.ts';
 import { EXIT, type Io } from './command.ts';
+import { numberOf } from './json.ts';
+import { printable } from './table.ts';
 
 /** One action of a command. */
 export interface Action {
@@ -57,7 +59,7 @@ export async function runAction(
   if (result instanceof UsageError) return wrong(name, result, io);
   if (result instanceof ApiError) {
     if (args.has('json') && result.reply !== undefined) io.out(result.reply.text);
-    io.err(`rtp-cluster ${name}: ${result.message}`);
+    io.err(`rtp-cluster ${name}: ${printable(result.message)}`);
 
     return EXIT.failed;
   }
@@ -66,7 +68,7 @@ export async function runAction(
 }
 
 function wrong(name: string, error: UsageError, io: Io): number {
-  io.err(`rtp-cluster ${name}: ${error.message} (rtp-cluster help ${name.split(' ')[0]})`);
+  io.err(`rtp-cluster ${name}: ${printable(error.message)} (rtp-cluster help ${name.split(' ')[0]})`);
 
   return EXIT.usage;
 }
@@ -81,7 +83,12 @@ export function removal(noun: string, readId: (text?: string) => number | UsageE
       if (id instanceof UsageError) return id;
       const reply = await api.call('DELETE', `/v1/${noun}s/${id}`);
 
-      return reply instanceof ApiError ? reply : show(args, io, reply, () => [`${noun} ${id} removed`]);
+      if (reply instanceof ApiError) return reply;
+      const calls = numberOf(reply.json, 'calls') ?? 0;
+      const rest =
+        calls === 0 ? '' : `; ${calls === 1 ? 'its call goes' : `its ${calls} calls go`} on until the end`;
+
+      return show(args, io, reply, () => [`${noun} ${id} removed${rest}`]);
     },
   };
 }

@@ -160,8 +160,17 @@ function detail(event: JsonObject): string {
   const fields = isObject(event.detail) ? event.detail : {};
 
   return Object.entries(fields)
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .filter(([, value]) => value !== null && value !== '')
+    .map(([name, value]) => `${name}=${shown(name, value)}`)
     .join(' ');
+}
+
+/** In quotes where it could be taken for several fields; times as people read them. */
+function shown(name: string, value: unknown): string {
+  if (name === 'until' && typeof value === 'number')
+    return timeOf({ until: value }, 'until').replace(' ', 'T');
+
+  return typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
 }
 
 function cells(event: JsonObject): string[] {

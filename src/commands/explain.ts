@@ -120,11 +120,11 @@ function textsOf(step: JsonObject, key: string): string[] {
   return Array.isArray(list) ? list.map(String) : [];
 }
 
-/** Time of day to the ms, UTC: a call is looked at together with SIP traces. */
+/** UTC, to the ms: a call is looked at together with SIP traces. */
 function time(step: JsonObject): string {
   const at = new Date(typeof step.at === 'number' ? step.at : Number.NaN);
 
-  return Number.isNaN(at.getTime()) ? '' : at.toISOString().slice(11, 23);
+  return Number.isNaN(at.getTime()) ? '' : at.toISOString().replace('T', ' ');
 }
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {

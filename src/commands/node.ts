@@ -1,6 +1,6 @@
 /** `rtp-cluster node`: the nodes of the fleet, over the management API. */
 
-import type { MediaAddress } from '../domain/node.ts';
+import { type MediaAddress, parseSocket } from '../domain/node.ts';
 import { MAX_ID } from '../domain/node-limits.ts';
 import { type Action, removal, runActions, show } from './actions.ts';
 import { readInteger, UsageError } from './args.ts';
@@ -20,10 +20,14 @@ export const help = `Usage: rtp-cluster node list [--wide]
        rtp-cluster node drain ID --reason TEXT [--deadline TIME] [--tell-relay] [--wait]
        rtp-cluster node maint ID --reason TEXT [--until WHEN]
        rtp-cluster node ready ID [--reason TEXT]
+       rtp-cluster node check ID
+       rtp-cluster node reconcile ID
 
 Shows and changes the nodes (media relays). SOCKET is the control socket as in OpenSIPS's table:
 udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890. "node set" changes only what is given. A node that drains gets
 no new calls, those it has go on; one in maintenance gets none either, whatever happens to the others.
+"check" looks at a node now, "reconcile" compares its calls with ours: what it lost is ended here, what was
+left there is deleted, calls of other controllers are left alone.
 
   --wide             All columns
   --set SET          The set, a number from 0
@@ -32,7 +36,7 @@ no new calls, those it has go on; one in maintenance gets none either, whatever 
   --address SIDE=IP  The same for any side. After the IP may stand @INTERFACE, the relay's logical
                      interface for that side (--impose interface)
   --id N             Id of a new node; the service chooses one if missing
-  --kind KIND        rtpengine (default) or rtpproxy
+  --kind KIND        rtpengine, which is the only one yet
   --weight N         Share of new calls, 0 to 65535; 0 takes no new calls
   --impose MODE      media-address (default) or interface
   --priority N       Nodes of the lowest number take the calls, 0 to 65535; default 0
@@ -125,6 +129,13 @@ const change: Action = {
       return new UsageError('nothing to change is given; see the flags of "node set"');
     const before = await api.call('GET', `/v1/nodes/${id}`);
     if (before instanceof ApiError) return before;
+    const [from, to] = [textOf(before.json, 'socket'), String(fields.socket ?? '')].map(
+      (socket) => parseSocket(socket)?.host,
+    );
+    if (to !== undefined && to !== from && addresses.length === 0)
+      return new UsageError(
+        `the node moves from ${from} to ${to}, another host; give its media addresses too, as in --inner ${to} --outer IP`,
+      );
     // PUT takes the whole node: what was not given stays as it is.
     const reply = await api.call('PUT', `/v1/nodes/${id}`, merged(before.json, fields, addresses));
 
@@ -154,6 +165,36 @@ function merged(
   return { ...Object.fromEntries(kept), ...fields, media_addresses: [...others, ...now] };
 }
 
+const check: Action = {
+  words: ['ID'],
+  flags: {},
+  async run(args, [text], api, io) {
+    const id = readId(text);
+    if (id instanceof UsageError) return id;
+    const reply = await api.call('POST', `/v1/nodes/${id}/check`);
+
+    return reply instanceof ApiError ? reply : show(args, io, reply, () => [`node ${id} is being checked`]);
+  },
+};
+
+const reconcile: Action = {
+  words: ['ID'],
+  flags: {},
+  async run(args, [text], api, io) {
+    const id = readId(text);
+    if (id instanceof UsageError) return id;
+    const reply = await api.call('POST', `/v1/nodes/${id}/reconcile`);
+
+    return reply instanceof ApiError
+      ? reply
+      : show(args, io, reply, () => [
+          ['asked', 'kept', 'lost', 'strays', 'foreign', 'unsure']
+            .map((field) => `${textOf(reply.json, field)} ${field}`)
+            .join(', '),
+        ]);
+  },
+};
+
 /** Actions of `rtp-cluster node`. */
 export const actions = {
   list,
@@ -162,6 +203,8 @@ export const actions = {
   set: change,
   remove: removal('node', readId),
   ...orderActions,
+  check,
+  reconcile,
 } as const;
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {

@@ -1,8 +1,8 @@
 /** Plain text tables: columns with two blanks between them, numbers to the right. */
 
-/** Replaces what would move the cursor or break the line; the API hands out texts of strangers (Call-IDs). */
+/** Replaces what would move the cursor, break the line or turn it round; the API hands out texts of strangers (Call-IDs). */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, '?');
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '?');
 }
 
 /** Lines of a table; a column whose cells are all numbers, or a dash, stands to the right. */

@@ -49,6 +49,8 @@ export interface FleetOptions {
 export class Fleet {
   /** Told whatever a request shows of a node's health. */
   onEvidence: (member: Member, evidence: Evidence) => void = () => undefined;
+  /** Whether a node is needed though it has no calls: it still has to be told something. */
+  isNeeded: (nodeId: number) => boolean = () => false;
   readonly #rows: FleetRows;
   readonly #createDriver: DriverFactory;
   readonly #clock: Clock;
@@ -166,7 +168,7 @@ export class Fleet {
   apply({ put, remove, sets }: FleetChange): undefined | Failure {
     const now = this.#clock.utc();
     const leaving = remove.flatMap((id) => this.#members.get(id) ?? []);
-    const kept = leaving.filter(({ calls }) => calls > 0);
+    const kept = leaving.filter(({ id, calls }) => calls > 0 || this.isNeeded(id));
     const gone = leaving.filter((member) => !kept.includes(member));
     const stored = put.map((node): StoredNode => {
       const known = this.#members.get(node.id);

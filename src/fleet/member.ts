@@ -18,6 +18,8 @@ export interface Figures extends RelayStatistics {
   readonly ourCalls: number;
 }
 
+/** Figures older than this, ms, say nothing any more: they are asked for every 10 s. */
+const STALE_MS = 35_000;
 /** How long a node that refused a call for lack of room comes after the others, ms. */
 const HOLD_MS = 1000;
 
@@ -104,16 +106,29 @@ export class Member implements PlaceableNode {
     return this.#parts.countCalls(this.id);
   }
 
+  /** Whether it told its figures lately. */
+  get hasFigures(): boolean {
+    return this.#current !== null;
+  }
+
+  /** Its figures, if they still say something. */
+  get #current(): Figures | null {
+    const { figures } = this;
+
+    return figures !== null && this.#parts.clock.monotonic() - figures.at < STALE_MS ? figures : null;
+  }
+
   /** Calls it has now: ours, and those of others as of its last figures. */
   get sessions(): number {
-    const { calls, figures } = this;
+    const { calls } = this;
+    const figures = this.#current;
 
     return figures === null ? calls : calls + Math.max(0, figures.sessions - figures.ourCalls);
   }
 
   /** Media ports in use now: its last figure, and what our calls took or gave back since. */
   get portsInUse(): number | null {
-    const { figures } = this;
+    const figures = this.#current;
     if (figures?.ports == null) return null;
     const { free, total } = figures.ports;
     const now = total - free + PORTS_PER_CALL * (this.calls - figures.ourCalls);
@@ -122,7 +137,7 @@ export class Member implements PlaceableNode {
   }
 
   get portsTotal(): number | null {
-    return this.figures?.ports?.total ?? null;
+    return this.#current?.ports?.total ?? null;
   }
 
   /** Whether it refused a call a moment ago for lack of room. */

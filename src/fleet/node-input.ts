@@ -73,6 +73,13 @@ export function readFields(
       `socket is "${socket}"; allowed are udp:IPV4:PORT and udp6:[IPV6]:PORT with IP addresses, as in udp:192.168.2.3:7890`,
     );
   }
+  if (isNoHost(hostOf(socket))) {
+    return bad(
+      `socket is "${socket}"; its address must be that of one host, no multicast, broadcast or unspecified one`,
+    );
+  }
+  // Another host has other addresses: those of the old one would be wrong in every SDP.
+  const isMoved = before !== undefined && hostOf(before.socket) !== hostOf(socket);
   const kind = readKind(input.kind ?? before?.kind ?? 'rtpengine');
   if (kind instanceof Failure) return kind;
   const imposeMode = readImposeMode(input.impose_mode ?? before?.imposeMode ?? 'media-address');
@@ -93,8 +100,13 @@ export function readFields(
     outside('capacity', numbers.capacity, 1, MAX_CAPACITY) ??
     outside('http_port', numbers.httpPort, 1, MAX_PORT);
   if (wrong !== undefined) return wrong;
-  const mediaAddresses = readAddresses(input, before?.mediaAddresses ?? [], sides);
+  const mediaAddresses = readAddresses(input, isMoved ? [] : (before?.mediaAddresses ?? []), sides);
   if (mediaAddresses instanceof Failure) return mediaAddresses;
+  if (mediaAddresses.length === 0 && isMoved) {
+    return bad(
+      `the node moves from ${before.socket} to ${socket}, another host; give its media addresses too (inner_media_ip and out_media_ip, or media_addresses)`,
+    );
+  }
   if (mediaAddresses.length === 0)
     return bad('the node has no media address; give inner_media_ip and out_media_ip, or media_addresses');
   const bare = mediaAddresses.find((address) => address.interface === null);
@@ -105,6 +117,15 @@ export function readFields(
   }
 
   return { kind, socket, imposeMode, ...numbers, mediaAddresses, tags };
+}
+
+function hostOf(socket: string): string {
+  return parseSocket(socket)?.host ?? '';
+}
+
+/** Multicast, broadcast, or no address at all. */
+function isNoHost(host: string): boolean {
+  return isUnspecified(host) || /^(2[2-5]\d\.|ff[0-9a-f]{2}:)/i.test(host);
 }
 
 /** A node by the names of the API. */

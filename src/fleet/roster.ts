@@ -1,12 +1,14 @@
 /** Changes people make to the list of nodes: checked as a whole, then made as a whole. */
 
 import { Failure } from '../domain/errors.ts';
+import type { Node } from '../domain/node.ts';
 import type { Sides } from '../domain/side.ts';
 import type { Store } from '../store/store.ts';
 import type { Fleet } from './fleet.ts';
 import type { Member } from './member.ts';
 import type { NodeInput } from './node-input.ts';
 import {
+  type Change,
   type Declaration,
   matchNodes,
   nodeChange,
@@ -85,16 +87,28 @@ export class Roster {
       const node = planned[index];
       if (node === undefined || node instanceof Failure)
         return { row, id, result: 'error', message: node?.message ?? '' };
-      const result = isGood ? RESULTS[nodeChange(node, wanted[index]?.before).change] : 'ok';
+      const change = nodeChange(node, wanted[index]?.before);
+      const result = isGood ? RESULTS[change.change] : 'ok';
 
-      return { row, id: node.id, result, message: '' };
+      return {
+        row,
+        id: node.id,
+        result,
+        message: [changesText(change), gapText(node)].filter(Boolean).join('; '),
+      };
     });
     if (!isGood || isDryRun) return { reports, isGood };
     const failure = this.#fleet.put(nodes);
     if (failure !== undefined) return failure;
     for (const { id, result } of reports) {
       if (id !== null && result !== 'unchanged') {
-        this.#store.event(result === 'added' ? 'node.added' : 'node.changed', { nodeId: id, by: 'import' });
+        const { socket, setId } = this.#fleet.get(id)?.node ?? {};
+        this.#store.event(result === 'added' ? 'node.added' : 'node.changed', {
+          nodeId: id,
+          socket,
+          set_id: setId,
+          by: 'import',
+        });
       }
     }
 
@@ -144,4 +158,22 @@ export class Roster {
 
     return this.#fleet.find(node.id);
   }
+}
+
+/** What a row changes: `socket udp:… -> udp:…, weight 100 -> 50`. */
+function changesText({ fields }: Change): string {
+  return Object.entries(fields)
+    .map(([name, { from, to }]) =>
+      name === 'media_addresses' ? name : `${name} ${String(from)} -> ${String(to)}`,
+    )
+    .join(', ');
+}
+
+/** What a node lacks to be of use for most calls. */
+function gapText({ mediaAddresses }: Node): string {
+  const missing = ['inner', 'outer'].filter((name) => !mediaAddresses.some(({ side }) => side === name));
+
+  return missing.length === 0
+    ? ''
+    : `no media address for side ${missing.join(' and ')}: it gets no calls that need one`;
 }

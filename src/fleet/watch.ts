@@ -5,9 +5,9 @@
 
 import { CHECK_TIMEOUT_MS, type Evidence, type HealthState, nextCheckIn, step } from '../domain/health.ts';
 import { addressFor } from '../domain/node.ts';
-import { isHealthy } from '../domain/state.ts';
+import { type Health, isHealthy } from '../domain/state.ts';
 import { PANIC_BELOW } from '../placement/choose.ts';
-import { RelayFailure, type RelayMonitor } from '../relay/driver.ts';
+import { RelayFailure, type RelayMonitor, type RelayStatistics } from '../relay/driver.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
@@ -41,6 +41,9 @@ const RESTART_SLACK_S = 3;
 const RTT_GAIN = 1 / 8;
 /** How often sets are weighed though no opinion changed, ms: orders and weights change too. */
 const WEIGH_EVERY_MS = 1000;
+/** How often a node may be told to be falling within `FALLS_MS`. */
+const MAX_FALLS = 6;
+const FALLS_MS = 60_000;
 /** The largest share of a set that may be ejected. */
 const EJECTED_SHARE = 1 / 3;
 
@@ -55,6 +58,12 @@ interface Watched {
   canaryAt: number;
   isChecking: boolean;
   isCounting: boolean;
+  /** Whether it was told that the node does not tell its figures. */
+  isBlind: boolean;
+  /** The health that was told last, and how often `falling` was told since when. */
+  told: Health;
+  falls: number;
+  fallsSince: number;
 }
 
 export class Watch {
@@ -166,6 +175,10 @@ export class Watch {
         canaryAt: now + this.#random() * CANARY_EVERY_MS,
         isChecking: false,
         isCounting: false,
+        isBlind: false,
+        told: member.health,
+        falls: 0,
+        fallsSince: now,
       };
       this.#watched.set(member, watched);
     }
@@ -183,7 +196,8 @@ export class Watch {
     if (!this.#isWatching(watched)) return;
     if (answer instanceof RelayFailure) {
       this.counters.failedChecks++;
-      this.#learn(member, failedCheck(answer));
+      // What our own host could not send says nothing of the node.
+      if (answer.kind !== 'busy') this.#learn(member, failedCheck(answer));
     } else {
       member.rttMs = member.rttMs === null ? answer : member.rttMs + (answer - member.rttMs) * RTT_GAIN;
       this.#learn(member, { kind: answer < this.#slowMs ? 'check-ok' : 'check-slow' });
@@ -200,7 +214,9 @@ export class Watch {
     watched.figuresAt = asked + FIGURES_EVERY_MS * (0.95 + 0.1 * this.#random());
     const answer = await monitor.statistics(asked + FIGURES_MS);
     watched.isCounting = false;
-    if (!this.#isWatching(watched) || answer instanceof RelayFailure) return;
+    if (!this.#isWatching(watched)) return;
+    this.#noteSight(watched, answer);
+    if (answer instanceof RelayFailure) return;
     const at = this.#clock.monotonic();
     const before = member.figures;
     const startedAt = this.#clock.utc() - answer.uptimeS * 1000;
@@ -225,6 +241,21 @@ export class Watch {
     } else if (member.startedAt === null) {
       this.#note(member, startedAt);
     }
+  }
+
+  /** Tells, once, that a living node does not tell its figures any more: it is placed by what we know ourselves then. */
+  #noteSight(watched: Watched, answer: RelayStatistics | RelayFailure): void {
+    const { member } = watched;
+    const isBlind = answer instanceof RelayFailure;
+    if (isBlind === watched.isBlind || (isBlind && (member.health !== 'up' || member.hasFigures))) return;
+    watched.isBlind = isBlind;
+    if (isBlind)
+      this.#store.event('node.figures_lost', {
+        nodeId: member.id,
+        cause: answer.kind,
+        reason: answer.reason,
+      });
+    else this.#store.event('node.figures_back', { nodeId: member.id });
   }
 
   async #sendCanary(watched: Watched): Promise<void> {
@@ -260,11 +291,17 @@ export class Watch {
   }
 
   #report(member: Member, before: HealthState, state: HealthState, evidence: Evidence): void {
+    const watched = this.#watchedOf(member);
+    if (state.health === 'falling' && !this.#mayTellFall(watched)) return;
+    // It came back from where nobody was told that it was.
+    if (state.health === watched.told) return;
+    const from = watched.told;
+    watched.told = state.health;
     this.#store.event(`node.${state.health}`, {
       nodeId: member.id,
       socket: member.socket,
       set_id: member.node.setId,
-      from: before.health,
+      from,
       cause: state.cause,
       evidence: evidence.kind,
       after_ms: Math.max(0, state.since - before.since),
@@ -274,10 +311,22 @@ export class Watch {
     this.#note(member, member.startedAt);
     // Before it is trusted again: has it restarted?
     if (before.health === 'down' || before.health === 'unknown') {
-      this.#watchedOf(member).figuresAt = this.#clock.monotonic();
+      watched.figuresAt = this.#clock.monotonic();
     }
     if (before.health === 'down') this.onBack(member);
-    this.#weighSets();
+    // By the next tick: when many nodes change at once, the sets are weighed once.
+    this.#weighedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** A node that loses one reply in ten falls at each of them: that is told some times a minute, not at the rate of calls. */
+  #mayTellFall(watched: Watched): boolean {
+    const now = this.#clock.monotonic();
+    if (now - watched.fallsSince >= FALLS_MS) {
+      watched.falls = 0;
+      watched.fallsSince = now;
+    }
+
+    return watched.falls++ < MAX_FALLS;
   }
 
   #note(member: Member, startedAt: number | null): void {

@@ -72,7 +72,7 @@ export function createApp(parts: AppParts): AnyElysia {
   } = parts;
   const callsOn = (nodeId: number): number => calls.countOn(nodeId);
   // The routes themselves ask for the token, so that no second reading of the path decides who needs one. This hook comes
-  // before validation: whoever has no token learns nothing else.
+  // before validation: whoever has no token learns nothing else, but that a body is no JSON (Elysia parses it before).
   const closed = new Elysia()
     .onTransform(({ request }) => {
       const failure = guard.refuseToken(request, local.has(request));
@@ -122,6 +122,8 @@ function toFailure(code: string | number, error: unknown): Failure {
     case 'NOT_FOUND':
       return new Failure('RTPC_NOT_FOUND', 'there is no such path; /openapi lists them');
     case 'PARSE':
+      if (error instanceof Error && error.cause instanceof Failure) return error.cause;
+
       return new Failure('RTPC_BAD_BODY', 'the body is not valid JSON');
     case 'VALIDATION':
       return new Failure('RTPC_BAD_PARAMETER', explainValidation(error));
@@ -144,5 +146,5 @@ function explainValidation(error: unknown): string {
   const summary =
     typeof first === 'object' && first !== null && 'summary' in first ? String(first.summary) : '';
 
-  return `${path === '' ? 'the body' : path.slice(1).replaceAll('/', '.')}: ${summary || 'wrong value'}; see /openapi`;
+  return `${path === '' ? 'the request' : path.slice(1).replaceAll('/', '.')}: ${summary || 'wrong value'}; see /openapi`;
 }

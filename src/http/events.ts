@@ -113,7 +113,7 @@ function readTime(name: string, text: string | undefined): number | undefined | 
   return Number.isNaN(at)
     ? new Failure(
         'RTPC_BAD_PARAMETER',
-        `${name}: allowed are UTC milliseconds or ISO 8601, as in 2026-11-23T12:00:00Z`,
+        `${name} is "${text.slice(0, 64)}"; it must be UTC milliseconds or ISO 8601, as in 2026-11-23T12:00:00Z`,
       )
     : at;
 }

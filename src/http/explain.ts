@@ -27,6 +27,8 @@ function resource({ node, reason, decision, tries, received, returned, ...step }
               ...considered,
               ports_free: portsFree,
             })),
+            candidate_count: decision.candidateCount,
+            left_out_count: decision.filteredCount,
             left_out: decision.filtered.map(({ id, rule, figure }) => ({ node_id: id, rule, figure })),
           },
     tries: tries.map((one) => ({

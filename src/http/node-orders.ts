@@ -14,26 +14,33 @@ const MAX_DEADLINE_S = 31_536_000;
 /** Latest date there is in JavaScript, UTC ms. */
 const MAX_UTC = 8_640_000_000_000_000;
 
+/** A text in one line. Described here, read by `faultOf`, whose errors say what was read. */
+function words(maxLength: number, description: string) {
+  return t.Optional(t.Unknown({ type: 'string', maxLength, description }));
+}
+
+/** A whole number, or null to take it away. Described here, read by `faultOf`. */
+function whole(minimum: number, maximum: number, description: string) {
+  return t.Optional(t.Unknown({ type: ['integer', 'null'], minimum, maximum, description }));
+}
+
 const shared = {
-  reason: t.Optional(
-    t.String({ maxLength: 256, pattern: '^[^\\x00-\\x1f\\x7f]*$', description: 'Why, for other people.' }),
-  ),
-  by: t.Optional(
-    t.String({ maxLength: 128, pattern: '^[^\\x00-\\x1f\\x7f]*$', description: 'Who, as in `root@edge1`.' }),
-  ),
+  reason: words(256, 'Why, for other people.'),
+  by: words(128, 'Who, as in `root@edge1`.'),
 };
 // Keys that do not exist stay in and are refused: a `deadline` that nobody reads would be believed.
 const strict = { additionalProperties: true };
 const Drain = t.Object(
   {
     ...shared,
-    deadline_s: t.Optional(
-      t.Union([t.Integer({ minimum: 1, maximum: MAX_DEADLINE_S }), t.Null()], {
-        description: 'After so many seconds the order becomes `maint`; calls that are left go on.',
-      }),
+    deadline_s: whole(
+      1,
+      MAX_DEADLINE_S,
+      'After so many seconds the order becomes `maint`; calls that are left go on.',
     ),
     tell_relay: t.Optional(
-      t.Boolean({
+      t.Unknown({
+        type: 'boolean',
         description:
           'Whether the relay itself is told to take no new calls, also not from other controllers.',
       }),
@@ -44,11 +51,7 @@ const Drain = t.Object(
 const Maint = t.Object(
   {
     ...shared,
-    until: t.Optional(
-      t.Union([t.Integer({ minimum: 0, maximum: MAX_UTC }), t.Null()], {
-        description: 'When it should be over, UTC ms. Nothing happens then but an event.',
-      }),
-    ),
+    until: whole(0, MAX_UTC, 'When it should be over, UTC ms. Nothing happens then but an event.'),
   },
   strict,
 );
@@ -79,8 +82,8 @@ export function nodeOrderRoutes({ fleet, orders, watch, clock }: NodeOrderParts)
     .post(
       '/v1/nodes/:id/drain',
       async ({ params, body }) => {
-        const { reason, by, deadline_s: deadlineS, tell_relay: tellRelay } = body;
-        const failure = unknownKey(body, Drain.properties);
+        const { reason, by, deadline_s: deadlineS, tell_relay: tellRelay } = body as OrderBody;
+        const failure = faultOf(body, Drain.properties);
 
         return show(failure ?? (await orders.drain(params.id, { reason, by, deadlineS, tellRelay })));
       },
@@ -97,9 +100,9 @@ export function nodeOrderRoutes({ fleet, orders, watch, clock }: NodeOrderParts)
     .post(
       '/v1/nodes/:id/maint',
       ({ params, body }) => {
-        const { reason, by, until } = body;
+        const { reason, by, until } = body as OrderBody;
 
-        return show(unknownKey(body, Maint.properties) ?? orders.maint(params.id, { reason, by, until }));
+        return show(faultOf(body, Maint.properties) ?? orders.maint(params.id, { reason, by, until }));
       },
       {
         parse: readBody,
@@ -114,9 +117,9 @@ export function nodeOrderRoutes({ fleet, orders, watch, clock }: NodeOrderParts)
     .post(
       '/v1/nodes/:id/ready',
       async ({ params, body }) => {
-        const { reason, by } = body;
+        const { reason, by } = body as OrderBody;
 
-        return show(unknownKey(body, Ready.properties) ?? (await orders.ready(params.id, { reason, by })));
+        return show(faultOf(body, Ready.properties) ?? (await orders.ready(params.id, { reason, by })));
       },
       {
         parse: readBody,
@@ -157,12 +160,56 @@ async function readBody({ request }: { readonly request: Request }): Promise<obj
   return body;
 }
 
-function unknownKey(body: object, known: object): Failure | undefined {
-  const unknown = Object.keys(body).find((key) => !Object.hasOwn(known, key));
-  if (unknown === undefined) return undefined;
+/** What an order says; true once `faultOf` found nothing. */
+interface OrderBody {
+  readonly reason?: string;
+  readonly by?: string;
+  readonly deadline_s?: number | null;
+  readonly until?: number | null;
+  readonly tell_relay?: boolean;
+}
 
-  return new Failure(
-    'RTPC_BAD_PARAMETER',
-    `there is no "${unknown}" in this order; allowed are ${Object.keys(known).join(', ')}`,
-  );
+/** What an order may say of one thing. */
+interface Rule {
+  readonly type?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxLength?: number;
+}
+
+/** What is wrong with an order, if anything. */
+function faultOf(body: object, schema: Readonly<Record<string, object>>): Failure | undefined {
+  const rules: Readonly<Record<string, Rule>> = schema;
+  for (const [key, value] of Object.entries(body)) {
+    const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
+    if (rule === undefined) {
+      return new Failure(
+        'RTPC_BAD_PARAMETER',
+        `there is no "${key}" in this order; allowed are ${Object.keys(rules).join(', ')}`,
+      );
+    }
+    const wanted = wantedOf(rule, value);
+    if (wanted !== undefined)
+      return new Failure('RTPC_BAD_PARAMETER', `${key} is ${JSON.stringify(value)}; it must be ${wanted}`);
+  }
+
+  return undefined;
+}
+
+/** What a value must be, if it is not. */
+function wantedOf(
+  { type, minimum = 0, maximum = 0, maxLength = 0 }: Rule,
+  value: unknown,
+): string | undefined {
+  if (type === 'boolean') return typeof value === 'boolean' ? undefined : 'true or false';
+  if (type === 'string') {
+    const isLine =
+      typeof value === 'string' && value.length <= maxLength && !/[\p{Cc}\p{Bidi_Control}]/u.test(value);
+
+    return isLine ? undefined : `a text of at most ${maxLength} characters without control characters`;
+  }
+  const isWhole =
+    typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum;
+
+  return isWhole || value === null ? undefined : `a whole number from ${minimum} to ${maximum}, or null`;
 }

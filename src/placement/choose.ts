@@ -65,12 +65,18 @@ export type Rank = (typeof RANKS)[number];
 /** Why a call went where it went. */
 export interface Decision {
   readonly policy: PolicyName;
-  /** Whether less than half of the weight of the nodes under order `ready` was healthy. */
+  /** Whether less than half of the weight of the `ready` nodes that the call could use was healthy. */
   readonly isPanic: boolean;
-  /** In the order they are asked. */
+  /** In the order they are asked; the first `MAX_TOLD`. */
   readonly candidates: readonly Considered[];
+  /** At most `MAX_TOLD`, and how many there are in all. */
   readonly filtered: readonly Filtered[];
+  readonly candidateCount: number;
+  readonly filteredCount: number;
 }
+
+/** Nodes of each kind a decision names: it is kept for each call, and a set may have thousands. */
+export const MAX_TOLD = 16;
 
 /** A node that may have the call. */
 export interface Considered {
@@ -126,7 +132,7 @@ export function choose<N extends PlaceableNode>(
   nodes: readonly N[],
   rules: PlacementRules,
 ): Choice<N> {
-  const isPanic = isInPanic(nodes);
+  const isPanic = isInPanic(nodes, request);
   const filtered: Filtered[] = [];
   const entries: Entry<N>[] = [];
   let best = Number.POSITIVE_INFINITY;
@@ -153,7 +159,14 @@ export function choose<N extends PlaceableNode>(
 
   return {
     order: ordered.map(({ node }) => node),
-    decision: { policy: rules.policyName, isPanic, candidates: ordered.map(describe), filtered },
+    decision: {
+      policy: rules.policyName,
+      isPanic,
+      candidates: ordered.slice(0, MAX_TOLD).map(describe),
+      filtered: filtered.slice(0, MAX_TOLD),
+      candidateCount: ordered.length,
+      filteredCount: filtered.length,
+    },
   };
 }
 
@@ -174,16 +187,26 @@ function order<N extends PlaceableNode>(
 }
 
 /** Whether too little of a set's weight is healthy. Nodes that people took out do not count: they meant it. */
-function isInPanic(nodes: readonly PlaceableNode[]): boolean {
+function isInPanic<N extends PlaceableNode>(nodes: readonly N[], request: PlacementRequest<N>): boolean {
+  if (nodes.every(({ order, health }) => order !== 'ready' || isHealthy(health))) return false;
   let total = 0;
   let healthy = 0;
-  for (const { order, health, weight } of nodes) {
-    if (order !== 'ready') continue;
-    total += weight;
-    if (isHealthy(health)) healthy += weight;
+  for (const node of nodes) {
+    // What the call cannot use is no help to it.
+    if (node.order !== 'ready' || missingTag(node, request) !== undefined || !request.hasSides(node))
+      continue;
+    total += node.weight;
+    if (isHealthy(node.health)) healthy += node.weight;
   }
 
   return healthy < total * PANIC_BELOW;
+}
+
+function missingTag(
+  { tags }: PlaceableNode,
+  { require }: Pick<PlacementRequest, 'require'>,
+): string | undefined {
+  return require.length === 0 ? undefined : require.find((tag) => !tags.includes(tag));
 }
 
 /** Why a node must not have the call; undefined if it may. */
@@ -200,10 +223,8 @@ function reasonAgainst<N extends PlaceableNode>(
     return order === 'ready' ? { id, rule: 'health', figure: health } : { id, rule: 'order', figure: order };
   if (!request.hasSides(node))
     return { id, rule: 'sides', figure: 'no media address for a side of the call' };
-  if (request.require.length > 0) {
-    const missing = request.require.find((tag) => !node.tags.includes(tag));
-    if (missing !== undefined) return { id, rule: 'tags', figure: `lacks tag ${missing}` };
-  }
+  const missing = missingTag(node, request);
+  if (missing !== undefined) return { id, rule: 'tags', figure: `lacks tag ${missing}` };
   if (capacity !== null && sessions >= capacity)
     return { id, rule: 'capacity', figure: `${sessions} of ${capacity} calls` };
   const free = portsFree(node);

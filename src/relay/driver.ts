@@ -39,7 +39,7 @@ export interface MediaRequest extends Parties {
  * `rejected`: it does not like this request; others would say the same.
  * `unknown-call`: it does not know the call.
  * `silent`: no reply in time, so nobody knows whether it was done. `unreachable`: nobody listens there.
- * `garbled`: a reply that cannot be read; as `silent`. `busy`: our own queue for this node is full; nothing was sent.
+ * `garbled`: a reply that cannot be read; as `silent`. `busy`: our own queue for this node is full, or our host cannot send; nothing was sent.
  * `too-large`: the request does not fit into a datagram; nothing was sent.
  */
 export type RelayFailureKind =

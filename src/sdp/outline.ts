@@ -109,3 +109,29 @@ export function findDefect(body: string, sdp: Outline): string | undefined {
 
   return bare === -1 ? undefined : `m= line ${bare + 1} has no c= line, and the session has none either`;
 }
+
+/** The media of an SDP and where each is to be sent, for people: `audio 192.0.2.1:4000`. At most 16. */
+export function addressesIn(sdp: string): string[] {
+  let session = '';
+  const media: { kind: string; port: string; address: string }[] = [];
+  forEachLine(sdp, (line) => {
+    if (line.startsWith('m=')) {
+      const [kind = '', port = ''] = line.slice(2).split(/\s+/, 2);
+      if (media.length < MAX_SHOWN) media.push({ kind, port, address: '' });
+    } else if (line.startsWith('c=')) {
+      const address = parseConnection(line.slice(2))?.address ?? '';
+      const section = media.at(-1);
+      if (section === undefined) session = address;
+      else section.address = address;
+    }
+  });
+
+  return media.map(({ kind, port, address }) => {
+    const host = address || session || '?';
+
+    return `${kind} ${host.includes(':') ? `[${host}]` : host}:${port}`;
+  });
+}
+
+/** Sections of an SDP that are shown to people. */
+const MAX_SHOWN = 16;

@@ -15,6 +15,8 @@ export class TraceRows {
   readonly #select;
   readonly #ends;
   readonly #prune;
+  /** Rows written since the last prune. */
+  #written = 0;
 
   constructor(database: Database) {
     this.#insert = database.query('INSERT INTO trace (call_id, at, steps) VALUES (?, ?, ?)');
@@ -28,6 +30,7 @@ export class TraceRows {
   }
 
   insert({ callId, at, steps }: TraceRow): void {
+    this.#written++;
     this.#insert.run(callId, at, steps);
   }
 
@@ -35,10 +38,14 @@ export class TraceRows {
     return this.#select.all(callId).map(({ steps }) => steps);
   }
 
-  /** Removes up to `limit` rows older than `before` (UTC ms), and as many of the oldest ones beyond `max`. */
+  /**
+   * Removes up to `limit` rows older than `before` (UTC ms), and as many of the oldest ones beyond `max`. When more than `limit` were
+   * written since the last time, more are removed, so that the table never grows faster than it is pruned.
+   */
   prune(before: number, max: number, limit: number): void {
     const ends = this.#ends.get();
     if (ends?.first == null || ends.last === null) return;
-    this.#prune.run(ends.first + limit, before, ends.last - max);
+    this.#prune.run(ends.first + Math.max(limit, 2 * this.#written), before, ends.last - max);
+    this.#written = 0;
   }
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { settingsMarkdown } from '../../src/config/describe.ts';
+import { HEALTHS, ORDERS } from '../../src/domain/state.ts';
 
 const root = join(import.meta.dir, '..', '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -63,4 +64,26 @@ test('every npm script that README or CONTRIBUTING names exists', () => {
 
 test('docs/settings.md has the table of settings the program has', () => {
   expect(read('docs/settings.md')).toEndWith(settingsMarkdown());
+});
+
+test('docs/events.md has the kinds of events the program has', () => {
+  const literal =
+    /(?<!\blog\.\w+\(\s*)['`]((?:call|node|set|store)\.(?:[a-z_]+|\$\{state\.health\}|\$\{order\}))['`]/g;
+  const emitted = [...new Bun.Glob('src/**/*.ts').scanSync(root)]
+    .map(read)
+    .filter((source) => source.includes('.event('))
+    .flatMap((source) => [...source.matchAll(literal)].map(([, kind = '']) => kind))
+    // A node is unknown until it is heard of for the first time, and never again.
+    .flatMap((kind) => {
+      if (kind.includes('order}')) return ORDERS.map((order) => `node.${order}`);
+
+      return kind.includes('$')
+        ? HEALTHS.filter((health) => health !== 'unknown').map((health) => `node.${health}`)
+        : [kind];
+    });
+  const listed = [...read('docs/events.md').matchAll(/^\| `([a-z_]+\.[a-z_]+)` \|/gm)].map(
+    ([, kind = '']) => kind,
+  );
+  expect(emitted.length).toBeGreaterThan(10);
+  expect(listed).toEqual([...new Set(emitted)].sort());
 });

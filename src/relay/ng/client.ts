@@ -185,7 +185,7 @@ export class NgClient {
       (error: unknown) => {
         this.#isOpening = false;
         this.counters.socketErrors++;
-        this.#failAll(new RelayFailure('unreachable', `no socket to this node: ${String(error)}`));
+        this.#failUnsent(`no socket to this node: ${String(error)}`);
       },
     );
   }
@@ -208,10 +208,16 @@ export class NgClient {
         return;
       }
       this.counters.socketErrors++;
-      this.#end(pending, new RelayFailure('unreachable', `cannot send to this node: ${String(error)}`));
+      this.#end(pending, unsent(pending, `cannot send to this node: ${String(error)}`, error));
       // The host's addresses or routes may have changed: the next request gets a new socket.
       this.#dropSocket();
     }
+  }
+
+  /** The system gives us no socket: that says nothing of the node. */
+  #failUnsent(reason: string): void {
+    for (const pending of [...this.#inFlight.values(), ...this.#waiting])
+      this.#end(pending, unsent(pending, reason));
   }
 
   /**
@@ -323,6 +329,16 @@ export class NgClient {
 /** Whether the deadline comes before the next tick. */
 function isDue(pending: Pending, now: number): boolean {
   return pending.deadline - now < TICK_MS;
+}
+
+/** Errors of a send that mean there is no way to the node; others are trouble of our own host (EPERM, ENOBUFS, EMFILE ...). */
+const NO_WAY: ReadonlySet<unknown> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EHOSTDOWN']);
+
+/** What becomes of a request that could not be sent (again): `busy` if the node has nothing to do with it. */
+function unsent({ sends }: Pending, reason: string, error?: unknown): RelayFailure {
+  const hasNoWay = error instanceof Error && 'code' in error && NO_WAY.has(error.code);
+
+  return new RelayFailure(sends > 0 || hasNoWay ? 'silent' : 'busy', reason);
 }
 
 function isRefusal(error: unknown): boolean {

@@ -427,7 +427,7 @@ describe('a new call', () => {
     const failure = failed(await cluster.media.offer(offer({ callId: 'c2', require: ['x'] })));
     expect(failure.code).toBe('RTPC_NO_NODE');
     expect(failure.message).toBe(
-      'no node of set 0 can take the call (node 0: lacks tag x; node 1: weight 0; node 2: lacks tag x; node 3: maint and 2 more); see "rtp-cluster node list"',
+      'no node of set 0 can take the call (node 0: lacks tag x; node 1: weight 0; node 2: drain; node 3: maint and 2 more); see "rtp-cluster node list"',
     );
   });
 });

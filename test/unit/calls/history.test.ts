@@ -86,6 +86,8 @@ describe('what is noted of a call', () => {
         { id: 0, rule: 'weight', figure: 'weight 0' },
         { id: 2, rule: 'tags', figure: 'lacks tag gpu' },
       ],
+      candidateCount: 1,
+      filteredCount: 2,
     });
   });
 

@@ -64,13 +64,21 @@ describe('looking for a call on the nodes', () => {
     expect(await cluster.search.find('c1')).toBeUndefined();
   });
 
-  test('100 searches may come at once; beyond, nodes are not asked, and 50 a second come back', async () => {
-    const cluster = makeCluster({ nodes: [makeNode(0)] });
+  test('1000 questions may come at once; beyond, nodes are not asked, and 500 a second come back', async () => {
+    const cluster = makeCluster({ nodes: Array.from({ length: 10 }, (_, id) => makeNode(id)) });
     for (let i = 0; i < 120; i++) await cluster.search.find(`c${i}`);
-    expect(cluster.trace.length).toBe(100);
+    expect(cluster.trace.length).toBe(1000);
     expect(cluster.search.counters.overRate).toBe(20);
     await cluster.clock.advance(1000);
     for (let i = 0; i < 60; i++) await cluster.search.deleteEverywhere(`d${i}`);
-    expect(cluster.trace.length).toBe(150);
+    expect(cluster.trace.length).toBe(1500);
+  });
+
+  test('of more nodes than may be asked in a second all are asked, and then nobody for a while', async () => {
+    const cluster = makeCluster({ nodes: Array.from({ length: 1200 }, (_, id) => makeNode(id)) });
+    expect(await cluster.search.find('c1')).toBeUndefined();
+    expect(cluster.trace.length).toBe(1200);
+    await cluster.search.find('c2');
+    expect(cluster.trace.length).toBe(1200);
   });
 });

@@ -68,7 +68,7 @@ describe('rtp-cluster explain', () => {
     expect(await printed(json)).toBe(`
 call c1  set 0  out  ended (bye)  node 10
 
-08:16:40.000  INVITE (offer)  inner>outer  node 10  ok  300 ms
+2027-01-15 08:16:40.000Z  INVITE (offer)  inner>outer  node 10  ok  300 ms
   placed by hash
     1.  node 0   first  priority 0  weight 100  0 calls
     2.  node 10  first  priority 1  weight 100  0 calls
@@ -79,10 +79,10 @@ call c1  set 0  out  ended (bye)  node 10
     node 10  ok      0 ms
   sdp    audio 10.9.9.9:41000 -> audio 198.51.100.11:30000
 
-08:16:44.500  200 INVITE (answer)  outer>inner  node 10  ok  0 ms
+2027-01-15 08:16:44.500Z  200 INVITE (answer)  outer>inner  node 10  ok  0 ms
   sdp    audio 203.0.113.9:42000 -> audio 10.0.0.11:30000
 
-08:17:44.500  BYE (delete)  node 10  ok  0 ms
+2027-01-15 08:17:44.500Z  BYE (delete)  node 10  ok  0 ms
 `);
   });
 
@@ -93,7 +93,7 @@ call c1  set 0  out  ended (bye)  node 10
     expect(await printed(json)).toBe(`
 call c1: no node took it
 
-08:16:40.000  INVITE (offer)  inner>outer  RTPC_NO_NODE  0 ms
+2027-01-15 08:16:40.000Z  INVITE (offer)  inner>outer  RTPC_NO_NODE  0 ms
   no node of set 0 can take the call (node 0: lacks tag gpu; node 1: weight 0); see "rtp-cluster node list"
   placed by hash
   left out
@@ -127,7 +127,7 @@ What was done for it is not known any more.
     expect(await printed(json)).toBe(`
 call c1: no node took it
 
-08:16:40.000  INVITE (offer)  inner>outer  RTPC_RELAY_REFUSED  0 ms
+2027-01-15 08:16:40.000Z  INVITE (offer)  inner>outer  RTPC_RELAY_REFUSED  0 ms
   node 0 (udp:127.0.0.1:7890): the relay says rejected
   placed by hash; the set is in panic: less than half of it is healthy
     1.  node 0  panic  priority 0  weight 100  0 calls
@@ -167,7 +167,7 @@ call c1: no node took it
     expect(await printed(json)).toBe(`
 call c1  set 2  outer>inner  announced  on no node
 
-00:00:00.000  offer  outer>inner  node 4  ok  1.25 ms
+1970-01-01 00:00:00.000Z  offer  outer>inner  node 4  ok  1.25 ms
   placed by least-load
     1.  node 4  first  priority 0  weight 10.5  99 calls  1200 ports free
   sdp    audio [2001:db8::1]:4000 -> audio 192.0.2.1:5000

@@ -23,7 +23,7 @@ function make(changes: Partial<StoredNode> = {}) {
 }
 
 function figures(changes: Partial<Figures> = {}): Figures {
-  return { ...QUIET, at: 0, ourCalls: 0, ...changes };
+  return { ...QUIET, at: new FakeClock().now, ourCalls: 0, ...changes };
 }
 
 describe('a new member', () => {
@@ -109,6 +109,17 @@ describe('its ports in use', () => {
     const { member } = make();
     member.figures = figures({ ports: null });
     expect([member.portsInUse, member.portsTotal]).toEqual([null, null]);
+  });
+
+  test('are not known any more 35 s after its last figures, nor are the calls of others', async () => {
+    const { clock, member, calls } = make();
+    calls.ours = 10;
+    member.figures = figures({ sessions: 50, ports: { free: 900, total: 1000 }, ourCalls: 10 });
+    await clock.advance(34_999);
+    expect([member.sessions, member.portsInUse, member.hasFigures]).toEqual([50, 100, true]);
+    await clock.advance(1);
+    expect([member.sessions, member.portsInUse, member.portsTotal]).toEqual([10, null, null]);
+    expect(member.hasFigures).toBe(false);
   });
 
   test('grow and shrink with our calls since its figures', () => {

@@ -86,6 +86,8 @@ describe('GET /v1/explain/CALL-ID', () => {
         placement: {
           policy: 'hash',
           panic: false,
+          candidate_count: 2,
+          left_out_count: 1,
           candidates: [
             { node_id: 0, rank: 'first', priority: 0, weight: 100, sessions: 0, ports_free: null },
             { node_id: 1, rank: 'first', priority: 1, weight: 100, sessions: 0, ports_free: null },

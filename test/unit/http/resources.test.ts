@@ -200,7 +200,7 @@ describe('/v1/nodes', () => {
   test('the socket of a node with calls cannot be changed', async () => {
     const { send, post } = makeApi();
     await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
-    expect(await code(send('PUT', '/v1/nodes/0', { socket: NEW.socket }))).toEqual([409, 'RTPC_NODE_IN_USE']);
+    expect(await code(send('PUT', '/v1/nodes/0', { ...NEW, id: 0 }))).toEqual([409, 'RTPC_NODE_IN_USE']);
     expect(await code(send('PUT', '/v1/nodes/0', { id: 5 }))).toEqual([400, 'RTPC_BAD_PARAMETER']);
     expect(await json(send('PUT', '/v1/nodes/0', { weight: 0 }))).toMatchObject({ weight: 0, calls: 1 });
   });

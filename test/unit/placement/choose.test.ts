@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import type { Health, Order } from '../../../src/domain/state.ts';
 import {
   choose,
+  MAX_TOLD,
   type PlaceableNode,
   type PlacementRequest,
   type PlacementRules,
@@ -44,7 +45,7 @@ function decide(
   rules: Partial<PlacementRules> = {},
 ) {
   const { order, decision } = choose({ ...REQUEST, ...request }, nodes, { ...RULES, ...rules });
-  expect(decision.candidates.map(({ id }) => id)).toEqual(order.map(({ id }) => id));
+  expect(decision.candidates.map(({ id }) => id)).toEqual(order.slice(0, MAX_TOLD).map(({ id }) => id));
 
   return {
     ids: order.map(({ id }) => id),
@@ -269,5 +270,14 @@ test('the decision gives the figures of each candidate', () => {
     isPanic: false,
     candidates: [{ id: 0, rank: 'first', priority: 3, weight: 100, sessions: 12, portsFree: 940 }],
     filtered: [],
+    candidateCount: 1,
+    filteredCount: 0,
   });
+});
+
+test('the decision names a bounded number of nodes, and says how many there are', () => {
+  const nodes = fleet(...Array.from({ length: 60 }, (_, index) => ({ weight: index % 2 === 0 ? 100 : 0 })));
+  const { decision } = decide(nodes);
+  expect([decision.candidates.length, decision.candidateCount]).toEqual([MAX_TOLD, 30]);
+  expect([decision.filtered.length, decision.filteredCount]).toEqual([MAX_TOLD, 30]);
 });

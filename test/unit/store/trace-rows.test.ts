@@ -81,10 +81,20 @@ describe('pruning', () => {
   test('removes a slice at a time', () => {
     const { rows, all } = make();
     for (let i = 0; i < 10; i++) rows.insert({ callId: 'c', at: i, steps: String(i) });
+    rows.prune(0, 100, 4);
     rows.prune(100, 100, 4);
     expect(all()).toEqual(['4', '5', '6', '7', '8', '9']);
     rows.prune(100, 100, 4);
     expect(all()).toEqual(['8', '9']);
+  });
+
+  test('keeps up with what is written: the table does not grow between two slices', () => {
+    const { rows, all } = make();
+    for (let slice = 0; slice < 5; slice++) {
+      for (let i = 0; i < 30; i++) rows.insert({ callId: 'c', at: 1, steps: 'x' });
+      rows.prune(100, 100, 4);
+      expect(all()).toEqual([]);
+    }
   });
 
   test('of nothing is nothing; what comes later is pruned like all', () => {

@@ -385,12 +385,15 @@ describe('refusal', () => {
 });
 
 describe('socket', () => {
-  test('another error of send ends the request as `unreachable`, and the next one gets a new socket', async () => {
+  test.each([
+    ['ENETUNREACH', 'silent', 'there is no way to the node'],
+    ['EPERM', 'busy', 'our own host does not let it out, which says nothing of the node'],
+  ])('%s of send ends the request as `%s`: %s; the next one gets a new socket', async (code, kind) => {
     const { net, client, ping } = await start();
-    net.onSend = () => Object.assign(new Error('send ENETUNREACH'), { code: 'ENETUNREACH' });
+    net.onSend = () => Object.assign(new Error(`send ${code}`), { code });
     const seen = ping();
     await settle();
-    expect(seen.outcome).toBe('unreachable');
+    expect(seen.outcome).toBe(kind);
     expect([net.opened, net.closed, client.counters.socketErrors]).toEqual([1, 1, 1]);
     net.onSend = () => true;
     ping();
@@ -429,12 +432,12 @@ describe('socket', () => {
     expect(client.counters.socketErrors).toBe(1);
   });
 
-  test('that cannot be opened ends what waits as `unreachable`; the next request tries again', async () => {
+  test('that cannot be opened ends what waits as `busy`; the next request tries again', async () => {
     const clock = new FakeClock();
     const net = new FakeNet();
     net.openError = new Error('EAFNOSUPPORT');
     const client = new NgClient({ host: '::1', port: 1 }, clock, { open: net.open });
-    expect(await client.request(PING, clock.now + 900)).toMatchObject({ kind: 'unreachable' });
+    expect(await client.request(PING, clock.now + 900)).toMatchObject({ kind: 'busy' });
     net.openError = undefined;
     client.request(PING, clock.now + 900);
     await settle();
