@@ -2,7 +2,7 @@
 /** argv to command, nothing else. */
 
 import './env.ts';
-import { type CommandModule, EXIT, systemIo } from './commands/command.ts';
+import { type CommandModule, EXIT, flushed, systemIo } from './commands/command.ts';
 import { nearest } from './util/suggest.ts';
 import { versionLine } from './util/version.ts';
 
@@ -107,15 +107,10 @@ async function main(argv: string[]): Promise<number> {
   return EXIT.ok;
 }
 
-/** Resolves when standard output has taken all, or nobody reads it. */
-function drained(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    stream.write('', () => resolve());
-  });
-}
-
-// A reader that has gone (`rtp-cluster call list | head`) is no failure of ours.
-process.stdout.on('error', () => undefined);
+// A reader that has gone (`rtp-cluster events --follow | head`) is no failure of ours, and nobody is left to tell anything.
+process.stdout.on('error', () => {
+  if (!SERVICES.has(process.argv[2] ?? '')) process.exit(EXIT.ok);
+});
 process.stderr.on('error', () => undefined);
 
 main(process.argv.slice(2))
@@ -128,6 +123,6 @@ main(process.argv.slice(2))
   })
   .then(async (code) => {
     if (SERVICES.has(process.argv[2] ?? '')) setTimeout(() => process.exit(code), SERVICE_DRAIN_MS);
-    await Promise.all([drained(process.stdout), drained(process.stderr)]);
+    await flushed();
     process.exit(code);
   });

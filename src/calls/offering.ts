@@ -48,6 +48,8 @@ export class NotPlaced {
 
 /** A try shorter than this, ms, is not worth a packet. */
 const LEAST_TRY_MS = 20;
+/** Nodes known to be dead that are tried for one call. */
+const MAX_DEAD = 3;
 
 export class Offering {
   readonly #parts: OfferingParts;
@@ -77,6 +79,7 @@ export class Offering {
     const family = familyOfReader(call, request);
     let last: Failure | undefined;
     let isCallLost = false;
+    let dead = 0;
     for (const [index, member] of candidates.entries()) {
       const now = clock.monotonic();
       if (deadline - now < LEAST_TRY_MS) break;
@@ -96,8 +99,8 @@ export class Offering {
       if (outcome.result === 'ok') return { sdp: outcome.sdp, member };
       last = outcome.failure ?? last;
       isCallLost ||= outcome.isCallLost;
-      // In panic dead nodes are tried too, but no call waits for two of them.
-      if (outcome.isFinal || (outcome.result === 'silent' && isKnownDead)) break;
+      // In panic dead nodes are tried too, but no call waits for two of them, nor knocks at many closed doors.
+      if (outcome.isFinal || (isKnownDead && (outcome.result === 'silent' || ++dead >= MAX_DEAD))) break;
     }
     const silent = 'the time for this request was over before a node could be asked';
 
@@ -115,6 +118,7 @@ export class Offering {
     const { strays, watch } = this.#parts;
     const { callId } = request.facts;
     const isOwner = call?.nodeId === member.id;
+    const isKnownDead = member.health === 'down';
     const address = wantedAddress(member, request, family);
     if (address instanceof Failure) return refusal('rejected', address);
     if (isOwner && member.verdict('bound') === 'no') {
@@ -147,7 +151,9 @@ export class Offering {
         };
       }
     }
+    if (!isOwner) member.offers++;
     const reply = await member.driver.offer(relayRequest(request, member, address, !isOwner), deadline);
+    if (!isOwner) member.offers--;
     if (!(reply instanceof RelayFailure)) {
       const sdp = checkReply(reply, request, member, address);
       if (!(sdp instanceof Failure)) return { result: 'ok', sdp };
@@ -167,9 +173,11 @@ export class Offering {
     // A call which the node may have now, and which nobody will use: told to delete before the next node is asked.
     // The owner may have it even if it was not asked now.
     const isUnsent = kind === 'busy' || kind === 'too-large';
+    // A node that was dead before and refuses now has nothing of it.
+    const isDead = isKnownDead && kind === 'unreachable' && !hadStray;
     const isLeft = isOwner
-      ? (isUncertain || isUnsent) && !isLast
-      : isUncertain || kind === 'rejected' || (isUnsent && hadStray);
+      ? (isUncertain || kind === 'busy') && !isLast
+      : (isUncertain && !isDead) || kind === 'rejected' || (isUnsent && hadStray);
     if (isLeft) strays.add(member.id, callId);
 
     return {

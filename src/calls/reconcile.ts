@@ -142,11 +142,12 @@ export class Reconcile {
   async run(member: Member): Promise<Report | Failure> {
     const entry = this.#entryOf(member);
     if (entry.running === undefined) return this.#begin(entry, 'demand');
-    entry.next ??= entry.running.then(() => {
+    const again = () => {
       entry.next = undefined;
 
       return this.#begin(entry, 'demand');
-    });
+    };
+    entry.next ??= entry.running.then(again, again);
 
     return entry.next;
   }
@@ -257,7 +258,10 @@ export class Reconcile {
       for (const finding of findings) found[finding]++;
       if (!isWhole) await after(clock, PACE_MS - (clock.monotonic() - asked));
     }
-    const others = await this.#sort(member, { ids, listedAt });
+    // The database may be closed by now.
+    const others = this.#isGone(member)
+      ? { strays: 0, foreign: 0 }
+      : await this.#sort(member, { ids, listedAt });
     const { kept, lost, unsure } = found;
     const took_ms = Math.round(clock.monotonic() - started);
 

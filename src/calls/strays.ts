@@ -196,7 +196,8 @@ export class Strays {
     for (const entry of this.#entries.values()) {
       const { nodeId } = entry.stray;
       const removedAt = this.#fleet.get(nodeId)?.removedAt ?? null;
-      if (removedAt !== null && removedAt < forgotten) this.#drop(entry, 'its node was removed long ago');
+      if (removedAt !== null && Math.max(removedAt, entry.stray.since) < forgotten)
+        this.#drop(entry, 'its node was removed long ago');
       else if (
         entry.inFlight === undefined &&
         entry.nextAt <= now &&
@@ -216,7 +217,8 @@ export class Strays {
 
   #remove(entry: Entry): void {
     const { nodeId, callId } = entry.stray;
-    if (!this.#entries.delete(key(nodeId, callId))) return;
+    if (!this.#isCurrent(entry)) return;
+    this.#entries.delete(key(nodeId, callId));
     this.#store.noteStray(entry.stray, true);
     const left = (this.#perNode.get(nodeId) ?? 1) - 1;
     if (left > 0) {

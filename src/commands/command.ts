@@ -32,9 +32,26 @@ const systemTerminal: Terminal = {
   },
 };
 
+/** Ends with the last line that was written to either stream. */
+let lastWritten: Promise<unknown> = Promise.resolve();
+
+/** Resolves when everything written so far is out, or nobody reads it. */
+export function flushed(): Promise<unknown> {
+  return lastWritten;
+}
+
+/** Bun calls back for each write in order when it is out; for an empty write it does not wait for those before it. */
+function write(stream: NodeJS.WriteStream, line: string): void {
+  const before = lastWritten;
+  const written = new Promise<void>((resolve) => {
+    stream.write(`${line}\n`, () => resolve());
+  });
+  lastWritten = Promise.all([before, written]);
+}
+
 export const systemIo: Io = {
-  out: (line) => void process.stdout.write(`${line}\n`),
-  err: (line) => void process.stderr.write(`${line}\n`),
+  out: (line) => write(process.stdout, line),
+  err: (line) => write(process.stderr, line),
   env: process.env,
   terminal: process.stdout.isTTY ? systemTerminal : undefined,
 };

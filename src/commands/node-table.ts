@@ -1,8 +1,8 @@
 /** Nodes as a table: of `node list` and of `top`. */
 
 import { showDuration } from './duration.ts';
-import { isObject, type JsonObject, listOf, numberOf, objectOf, textOf } from './json.ts';
-import { formatTable } from './table.ts';
+import { isObject, type JsonObject, listOf, numberOf, objectOf, textOf, timeOf } from './json.ts';
+import { formatTable, printable } from './table.ts';
 
 /** Nodes as lines, the first of which is the head. `isWide` adds what is seldom looked for. */
 export function nodeTable(nodes: readonly JsonObject[], isWide: boolean): string[] {
@@ -28,10 +28,31 @@ export function nodeTable(nodes: readonly JsonObject[], isWide: boolean): string
     ...(isWide ? WIDE : {}),
   };
 
-  return formatTable(
-    Object.keys(columns),
-    nodes.map((node) => Object.values(columns).map((cell) => cell(node))),
-  );
+  return [
+    ...formatTable(
+      Object.keys(columns),
+      nodes.map((node) => Object.values(columns).map((cell) => cell(node))),
+    ),
+    ...nodes.flatMap(orderLine),
+  ];
+}
+
+/** Who gave an order, when, until when and why; nothing for nodes that are ready. */
+function orderLine(node: JsonObject): string[] {
+  const order = objectOf(node, 'order');
+  const state = textOf(order, 'state');
+  if (state === 'ready' || state === '') return [];
+  const by = textOf(order, 'by');
+  const until = timeOf(order, 'until');
+  const reason = textOf(order, 'reason');
+  const words = [
+    `node ${textOf(node, 'id')}: ${state}`,
+    by && `by ${by}`,
+    `since ${timeOf(order, 'at')}`,
+    until && `until ${until}`,
+  ].filter((word) => word !== '');
+
+  return [printable(`${words.join(' ')}${reason === '' ? '' : `: ${reason}`}`)];
 }
 
 const WIDE: Readonly<Record<string, (node: JsonObject) => string>> = {

@@ -49,6 +49,8 @@ export class Member implements PlaceableNode {
   restartedAt: number | null = null;
   /** Smoothed time of a check, ms; null before the first. */
   rttMs: number | null = null;
+  /** New calls that are being offered to it: they count before it has answered. */
+  offers = 0;
   /** Its last figures; null before the first. */
   figures: Figures | null = null;
   readonly #parts: MemberParts;
@@ -118,12 +120,14 @@ export class Member implements PlaceableNode {
     return figures !== null && this.#parts.clock.monotonic() - figures.at < STALE_MS ? figures : null;
   }
 
-  /** Calls it has now: ours, and those of others as of its last figures. */
+  /** Calls it has now: ours, those being offered, and those of others as of its last figures. */
   get sessions(): number {
     const { calls } = this;
     const figures = this.#current;
 
-    return figures === null ? calls : calls + Math.max(0, figures.sessions - figures.ourCalls);
+    const others = figures === null ? 0 : Math.max(0, figures.sessions - figures.ourCalls);
+
+    return calls + this.offers + others;
   }
 
   /** Media ports in use now: its last figure, and what our calls took or gave back since. */
@@ -131,7 +135,7 @@ export class Member implements PlaceableNode {
     const figures = this.#current;
     if (figures?.ports == null) return null;
     const { free, total } = figures.ports;
-    const now = total - free + PORTS_PER_CALL * (this.calls - figures.ourCalls);
+    const now = total - free + PORTS_PER_CALL * (this.calls + this.offers - figures.ourCalls);
 
     return Math.min(total, Math.max(0, now));
   }

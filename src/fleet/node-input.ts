@@ -125,7 +125,7 @@ function hostOf(socket: string): string {
 
 /** Multicast, broadcast, or no address at all. */
 function isNoHost(host: string): boolean {
-  return isUnspecified(host) || /^(2[2-5]\d\.|ff[0-9a-f]{2}:)/i.test(host);
+  return isUnspecified(host) || /^(22[4-9]\.|2[3-5]\d\.|ff[0-9a-f]{2}:)/i.test(host);
 }
 
 /** A node by the names of the API. */

@@ -9,6 +9,9 @@ const OK: Evidence = { kind: 'call-ok' };
 const SLOW: Evidence = { kind: 'call-slow' };
 const REFUSED: Evidence = { kind: 'call-refused' };
 
+/** Silence says something only if the request had this much time, ms. */
+const LEAST_MS = 100;
+
 export interface Observation {
   readonly clock: Clock;
   /** A reply after so long would have been too late for a new call, ms. */
@@ -19,14 +22,20 @@ export interface Observation {
 
 export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observation): RelayDriver {
   let isClosed = false;
-  const watch = async <T>(callId: string, request: Promise<T | RelayFailure>): Promise<T | RelayFailure> => {
+  const watch = async <T>(
+    callId: string,
+    deadline: number,
+    request: Promise<T | RelayFailure>,
+  ): Promise<T | RelayFailure> => {
     const asked = clock.monotonic();
     const result = await request;
     // Requests under way end as unreachable when we close the socket ourselves.
     if (isClosed) return result;
     const kind = result instanceof RelayFailure ? result.kind : undefined;
-    if (kind === 'silent') tell({ kind: 'call-silent', callId });
-    else if (kind === 'unreachable') tell(REFUSED);
+    if (kind === 'silent') {
+      // Who had next to no time to answer in is not to blame.
+      if (deadline - asked >= LEAST_MS) tell({ kind: 'call-silent', callId });
+    } else if (kind === 'unreachable') tell(REFUSED);
     // A reply that cannot be read, or a request that was never sent, says nothing of the node.
     else if (kind !== 'garbled' && kind !== 'busy' && kind !== 'too-large')
       tell(clock.monotonic() - asked < slowMs ? OK : SLOW);
@@ -35,12 +44,12 @@ export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observati
   };
 
   return {
-    offer: (request, deadline) => watch(request.callId, driver.offer(request, deadline)),
-    answer: (request, deadline) => watch(request.callId, driver.answer(request, deadline)),
-    delete: (call, deadline) => watch(call.callId, driver.delete(call, deadline)),
-    query: (callId, deadline, fromTag) => watch(callId, driver.query(callId, deadline, fromTag)),
+    offer: (request, deadline) => watch(request.callId, deadline, driver.offer(request, deadline)),
+    answer: (request, deadline) => watch(request.callId, deadline, driver.answer(request, deadline)),
+    delete: (call, deadline) => watch(call.callId, deadline, driver.delete(call, deadline)),
+    query: (callId, deadline, fromTag) => watch(callId, deadline, driver.query(callId, deadline, fromTag)),
     command: (message, deadline) =>
-      watch(String(message['call-id'] ?? ''), driver.command(message, deadline)),
+      watch(String(message['call-id'] ?? ''), deadline, driver.command(message, deadline)),
     close() {
       isClosed = true;
       driver.close();

@@ -154,7 +154,13 @@ export class Roster {
     if (node instanceof Failure) return node;
     const failure = this.#fleet.put([node]);
     if (failure !== undefined) return failure;
-    this.#store.event(event, { nodeId: node.id, socket: node.socket, set_id: node.setId });
+    const changes = changesText(nodeChange(node, wanted.before));
+    this.#store.event(event, {
+      nodeId: node.id,
+      socket: node.socket,
+      set_id: node.setId,
+      ...(changes === '' ? {} : { changes }),
+    });
 
     return this.#fleet.find(node.id);
   }

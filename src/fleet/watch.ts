@@ -44,6 +44,8 @@ const WEIGH_EVERY_MS = 1000;
 /** How often a node may be told to be falling within `FALLS_MS`. */
 const MAX_FALLS = 6;
 const FALLS_MS = 60_000;
+/** A change that lasts so long, ms, is told in any case. */
+const LASTING_MS = 5000;
 /** The largest share of a set that may be ejected. */
 const EJECTED_SHARE = 1 / 3;
 
@@ -62,6 +64,8 @@ interface Watched {
   isBlind: boolean;
   /** The health that was told last, and how often `falling` was told since when. */
   told: Health;
+  /** UTC ms of that change. */
+  toldSince: number;
   falls: number;
   fallsSince: number;
 }
@@ -144,6 +148,10 @@ export class Watch {
     for (const member of this.#fleet.all()) {
       const watched = this.#watchedOf(member);
       this.#learn(member, { kind: 'time' });
+      // A fall that was not told, for there were too many of them, is after all one that lasts.
+      if (watched.told !== member.health && this.#clock.utc() - member.opinion.since >= LASTING_MS) {
+        this.#tell(watched, 'time');
+      }
       if (watched.checkAt <= now && !watched.isChecking) void this.#check(watched);
       if (watched.figuresAt <= now && !watched.isCounting) void this.#count(watched);
       if (this.#isCanaryOn && watched.canaryAt <= now) void this.#sendCanary(watched);
@@ -156,32 +164,31 @@ export class Watch {
     if (now - this.#weighedAt >= WEIGH_EVERY_MS) this.#weighSets();
   }
 
-  #watchedOf(member: Member): Watched {
-    let watched = this.#watched.get(member);
+  /** @param told what was told of its health, if that is not what it is now */
+  #watchedOf(member: Member, told: Health = member.health): Watched {
+    const known = this.#watched.get(member);
     const { httpPort } = member.node;
-    if (watched !== undefined && watched.httpPort !== httpPort) {
-      watched.monitor.close();
-      watched = undefined;
-    }
-    if (watched === undefined) {
-      const now = this.#clock.monotonic();
-      watched = {
-        member,
-        httpPort,
-        monitor: this.#createMonitor(member),
-        // At once, a little apart: after a start all nodes are new.
-        checkAt: now + this.#random() * TICK_MS,
-        figuresAt: now,
-        canaryAt: now + this.#random() * CANARY_EVERY_MS,
-        isChecking: false,
-        isCounting: false,
-        isBlind: false,
-        told: member.health,
-        falls: 0,
-        fallsSince: now,
-      };
-      this.#watched.set(member, watched);
-    }
+    if (known?.httpPort === httpPort) return known;
+    known?.monitor.close();
+    const now = this.#clock.monotonic();
+    const watched: Watched = {
+      canaryAt: now + this.#random() * CANARY_EVERY_MS,
+      isBlind: false,
+      told,
+      toldSince: member.opinion.since,
+      falls: 0,
+      fallsSince: now,
+      ...known,
+      member,
+      httpPort,
+      monitor: this.#createMonitor(member),
+      // At once, a little apart: after a start all nodes are new.
+      checkAt: now + this.#random() * TICK_MS,
+      figuresAt: now,
+      isChecking: false,
+      isCounting: false,
+    };
+    this.#watched.set(member, watched);
 
     return watched;
   }
@@ -291,23 +298,7 @@ export class Watch {
   }
 
   #report(member: Member, before: HealthState, state: HealthState, evidence: Evidence): void {
-    const watched = this.#watchedOf(member);
-    if (state.health === 'falling' && !this.#mayTellFall(watched)) return;
-    // It came back from where nobody was told that it was.
-    if (state.health === watched.told) return;
-    const from = watched.told;
-    watched.told = state.health;
-    this.#store.event(`node.${state.health}`, {
-      nodeId: member.id,
-      socket: member.socket,
-      set_id: member.node.setId,
-      from,
-      cause: state.cause,
-      evidence: evidence.kind,
-      after_ms: Math.max(0, state.since - before.since),
-      order: member.order,
-      calls: member.calls,
-    });
+    const watched = this.#watchedOf(member, before.health);
     this.#note(member, member.startedAt);
     // Before it is trusted again: has it restarted?
     if (before.health === 'down' || before.health === 'unknown') {
@@ -316,6 +307,27 @@ export class Watch {
     if (before.health === 'down') this.onBack(member);
     // By the next tick: when many nodes change at once, the sets are weighed once.
     this.#weighedAt = Number.NEGATIVE_INFINITY;
+    if (state.health !== 'falling' || this.#mayTellFall(watched)) this.#tell(watched, evidence.kind);
+  }
+
+  /** Tells of a change, unless it came back from where nobody was told that it was. */
+  #tell(watched: Watched, evidence: Evidence['kind']): void {
+    const { member, told: from } = watched;
+    const { health, cause, since } = member.opinion;
+    if (health === from) return;
+    watched.told = health;
+    this.#store.event(`node.${health}`, {
+      nodeId: member.id,
+      socket: member.socket,
+      set_id: member.node.setId,
+      from,
+      cause,
+      evidence,
+      after_ms: Math.max(0, since - watched.toldSince),
+      order: member.order,
+      calls: member.calls,
+    });
+    watched.toldSince = since;
   }
 
   /** A node that loses one reply in ten falls at each of them: that is told some times a minute, not at the rate of calls. */

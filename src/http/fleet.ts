@@ -38,6 +38,17 @@ export function fleetRoutes(fleet: Fleet, roster: Roster) {
     .post(
       '/v1/fleet',
       ({ body, query }) => {
+        const unknown =
+          Object.keys(query).find((key) => key !== 'dry_run' && key !== 'prune') ??
+          Object.keys(body).find((key) => key !== 'sets' && key !== 'nodes');
+        if (unknown !== undefined) {
+          return failureResponse(
+            new Failure(
+              'RTPC_BAD_PARAMETER',
+              `there is no "${unknown}"; the body has "sets" and "nodes", the query "dry_run" and "prune". Nothing was changed`,
+            ),
+          );
+        }
         const { sets = [], nodes = [] } = body as Partial<Declaration>;
         const plan = roster.declare(
           { sets, nodes },

@@ -107,9 +107,12 @@ export class EventRows {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Keeps an event until `write`; says how many others were dropped for it. */
-  note(record: EventRecord): number {
-    const isFull = this.#waiting.length >= MAX_WAITING;
+  /**
+   * Keeps an event until `write`; says how many others were dropped for it.
+   * @param isFailing whether nothing can be written at the moment: only then are any dropped
+   */
+  note(record: EventRecord, isFailing: boolean): number {
+    const isFull = isFailing && this.#waiting.length >= MAX_WAITING;
     if (isFull) this.#waiting.shift();
     this.#waiting.push(record);
 

@@ -131,7 +131,10 @@ export class Store {
   /** Records an event and logs it. Does not wait. */
   event(kind: string, fields: { nodeId?: number; callId?: string; [detail: string]: unknown } = {}): void {
     const { nodeId = null, callId = null, ...detail } = fields;
-    this.counters.droppedEvents += this.events.note({ at: this.#clock.utc(), kind, nodeId, callId, detail });
+    this.counters.droppedEvents += this.events.note(
+      { at: this.#clock.utc(), kind, nodeId, callId, detail },
+      this.#trouble !== undefined,
+    );
     log.info(kind, {
       ...(nodeId === null ? {} : { node: nodeId }),
       ...(callId === null ? {} : { call_id: callId }),

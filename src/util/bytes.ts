@@ -2,10 +2,10 @@
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** A byte string as text: read as UTF-8 where it is valid, else taken as Latin-1. */
+/** A byte string as text: read as UTF-8 where it is valid, else taken as Latin-1. What is no byte string is text already. */
 export function toText(bytes: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is that of ASCII
-  if (/^[\x00-\x7f]*$/.test(bytes)) return bytes;
+  if (/^[\x00-\x7f]*$/.test(bytes) || /[^\x00-\xff]/.test(bytes)) return bytes;
   try {
     return utf8.decode(Buffer.from(bytes, 'latin1'));
   } catch {

@@ -107,7 +107,7 @@ describe.skipIf(reason !== undefined)('calls on a real rtpengine', () => {
       await addNodes(appliance, [relay]);
       await settled(appliance, 1);
       await place(appliance.url, ['ours', 'over']);
-      await appliance.api('POST', '/v1/media/delete', { 'call-id': 'over' });
+      await appliance.api('POST', '/v1/media/auto?call-id=over&from-tag=A&to-tag=B&method=BYE&cseq=2');
       // As if the offer had been late.
       await placeDirectly(relay, 'over');
       await placeDirectly(relay, 'theirs');

@@ -81,7 +81,7 @@ describe('the binary', () => {
     const { child, url, rest } = await serve();
     const ready = await fetch(`${url}/readyz`);
     expect(ready.status).toBe(200);
-    expect(await (await fetch(`${url}/v1/nodes`)).json()).toEqual({ nodes: [] });
+    expect(await (await fetch(`${url}/v1/nodes`)).json()).toMatchObject({ nodes: [] });
     expect(statSync(join(home, 'test.db')).mode & 0o777).toBe(0o600);
     child.kill('SIGTERM');
     expect(await child.exited).toBe(0);

@@ -208,3 +208,63 @@ describe('databases of proxies', () => {
     TIMEOUT_MS,
   );
 });
+
+describe('the output of a command', () => {
+  /** Runs a command into a pipe of the shell. */
+  function piped(appliance: Appliance, argv: string, reader: string) {
+    return Bun.spawn(['sh', '-c', `"$0" ${argv} | ${reader}`, ...commandLine(binary)], {
+      env: { PATH: process.env.PATH ?? '', RTP_CLUSTER_URL: appliance.url },
+      stdout: 'pipe',
+      stderr: 'inherit',
+    });
+  }
+
+  test(
+    'comes whole through a pipe whose reader is slow',
+    async () => {
+      const appliance = await startAppliance({ binary });
+      const nodes = Array.from({ length: 1500 }, (_, index) =>
+        [
+          '[[node]]',
+          `socket = "udp:127.1.${index >> 8}.${index & 255}:7890"`,
+          `inner_media_ip = "10.1.${index >> 8}.${index & 255}"`,
+          'out_media_ip = "198.51.100.1"',
+          '',
+        ].join('\n'),
+      );
+      expect((await run(appliance, ['apply', file('many.toml', nodes.join('\n'))])).code).toBe(0);
+      const whole = await run(appliance, ['export']);
+      expect(whole.out.length).toBeGreaterThan(128 * 1024);
+      const slow = piped(appliance, 'export', '(sleep 1; cat)');
+      expect(await new Response(slow.stdout).text()).toBe(whole.out);
+      expect(await appliance.stop()).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'that nobody reads any more ends a command that follows',
+    async () => {
+      const appliance = await startAppliance({ binary });
+      const followed = piped(appliance, 'events --follow --json', 'head -1');
+      // Events go on until the reader has its line and the command has met the closed pipe.
+      const stop = new AbortController();
+      const busy = (async () => {
+        for (let id = 0; !stop.signal.aborted; id++) {
+          await appliance.api('POST', '/v1/nodes', {
+            socket: `udp:127.2.${id >> 8}.${id & 255}:7890`,
+            inner_media_ip: '10.2.0.1',
+            out_media_ip: '198.51.100.2',
+          });
+          await Bun.sleep(20);
+        }
+      })();
+      expect(JSON.parse(await new Response(followed.stdout).text())).toMatchObject({ kind: 'node.added' });
+      expect(await followed.exited).toBe(0);
+      stop.abort();
+      await busy;
+      expect(await appliance.stop()).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -28,12 +28,13 @@ afterAll(sweep);
 
 describe('signals', () => {
   test('SIGTERM: requests that wait for a relay are finished, the exit code is 0, and nothing is lost', async () => {
-    const slow = await FakeNode.start({ faults: { delayMs: 800 } });
+    const slow = await FakeNode.start();
     const { host, port } = slow.address;
     const database = join(temporaryFolder(), 'cluster.db');
     const patience = ['--media-budget-ms=8000', '--media-first-try-ms=4000', '--media-retransmit-ms=2000'];
     let appliance = await startAppliance({ binary, database, flags: patience });
     await addNodes(appliance, [{ socket: `udp:${host}:${port}` }]);
+    slow.setFaults({ delayMs: 800 });
     const callIds = names(60, 'flying');
     const flying = place(appliance.url, callIds);
     // The relay has them all and keeps its replies back: every request is under way.
@@ -83,10 +84,10 @@ describe('signals', () => {
 
   test('SIGTERM does not wait for ever: not for a silent relay, not for half a request', async () => {
     const relay = await startRelay();
-    await relay.order({ hang: '' });
     const flags = ['--media-budget-ms=10000', '--media-first-try-ms=5000', '--stop-grace-ms=300'];
     const appliance = await startAppliance({ binary, flags });
     await addNodes(appliance, [relay]);
+    await relay.order({ hang: '' });
     const half = await halfRequest(
       appliance.url,
       'POST /v1/media/offer HTTP/1.1\r\nHost: localhost\r\nContent-Le',

@@ -4,6 +4,8 @@ import type { Clock } from '../../src/util/clock.ts';
 
 export class FakeClock implements Clock {
   now = 1_000_000;
+  /** How far somebody has set the UTC clock forward, ms; no time passes by it. */
+  utcStep = 0;
   readonly #timers = new Set<{ readonly ms: number; readonly run: () => void; next: number }>();
   readonly #waiting = new Set<{ readonly at: number; readonly wake: () => void }>();
 
@@ -17,7 +19,7 @@ export class FakeClock implements Clock {
   }
 
   utc(): number {
-    return 1_800_000_000_000 + this.now;
+    return 1_800_000_000_000 + this.now + this.utcStep;
   }
 
   every(ms: number, run: () => void): () => void {

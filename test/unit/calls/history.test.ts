@@ -59,6 +59,27 @@ describe('what is noted of a call', () => {
     ]);
   });
 
+  test('is a step too for an INVITE without SDP, which no node sees', async () => {
+    const cluster = makeCluster();
+    await cluster.requests.auto(sip({ method: 'INVITE' }));
+    expect(glance(cluster.history.of('c1'))).toEqual([
+      { operation: 'announce', message: 'INVITE', result: 'ok', node: null, sides: null },
+    ]);
+    expect(cluster.asked()).toEqual([]);
+  });
+
+  test.each([
+    ['INVITE', INVITE],
+    ['183 INVITE', sip({ method: 'INVITE', status: 183, toTag: 'C' }, CALLEE)],
+  ])('is a step too for a late %s, and says why it was refused', async (message, request) => {
+    const cluster = makeCluster();
+    for (const before of [INVITE, OK, BYE]) await cluster.requests.auto(before);
+    const late = failed(await cluster.requests.auto(request));
+    expect(cluster.history.of('c1').slice(3)).toMatchObject([
+      { operation: 'offer', message, result: 'RTPC_CALL_UNKNOWN', reason: late.message, tries: [] },
+    ]);
+  });
+
   test('names the operation alone where the client named it', async () => {
     const { requests, history } = makeCluster();
     const facts = { callId: 'c1', fromTag: 'A', sdp: CALLER, isInDialog: false, extra: {} };

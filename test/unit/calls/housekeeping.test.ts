@@ -144,6 +144,44 @@ describe('housekeeping', () => {
     stop();
   });
 
+  test('a step of the UTC clock ends no call: no time has passed', async () => {
+    const { calls, store, clock, stop, asked } = start();
+    const [early, confirmed] = (['early', 'confirmed'] as const).map((state) =>
+      makeCall(state, { state, createdAt: clock.utc(), updatedAt: clock.utc() }),
+    );
+    if (early === undefined || confirmed === undefined) throw new Error('two calls were made');
+    for (const call of [early, confirmed]) {
+      calls.add(call);
+      await store.saveCall(call, { isNew: true });
+    }
+    await clock.advance(1000);
+    clock.utcStep = 86_400_000;
+    await clock.advance(PERIOD_MS / 4 - 2000);
+    expect([early.state, confirmed.state]).toEqual(['early', 'confirmed']);
+    expect(asked()).not.toContain('0 delete');
+    stop();
+  });
+
+  test('time that really passes after a step of the UTC clock counts, for calls from before it and after it', async () => {
+    const { calls, store, clock, stop } = start();
+    const before = makeCall('before', { state: 'confirmed', createdAt: clock.utc(), updatedAt: clock.utc() });
+    calls.add(before);
+    await store.saveCall(before, { isNew: true });
+    await clock.advance(1000);
+    clock.utcStep = 86_400_000;
+    await clock.advance(1000);
+    const after = makeCall('after', { state: 'confirmed', createdAt: clock.utc(), updatedAt: clock.utc() });
+    calls.add(after);
+    await store.saveCall(after, { isNew: true });
+    await clock.advance(PERIOD_MS - 2500);
+    expect([before.endReason, after.endReason]).toEqual([null, null]);
+    await clock.advance(1500);
+    expect([before.endReason, after.endReason]).toEqual(['idle', null]);
+    await clock.advance(2000);
+    expect(after.endReason).toBe('idle');
+    stop();
+  });
+
   test('does nothing any more once stopped', async () => {
     const { calls, clock, stop } = start();
     const call = makeCall('c1', { updatedAt: clock.utc() });

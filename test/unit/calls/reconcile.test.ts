@@ -303,6 +303,18 @@ describe('other calls on the node', () => {
     },
   );
 
+  test.each(['cancel', '401', '407', '486', '487', 'busy'])(
+    'whose INVITE ended with "%s" are left alone: another instance may have the next INVITE of that Call-ID',
+    async (reason) => {
+      const cluster = start();
+      await cluster.ledger.end(await live(cluster, 'again', { state: 'early' }), reason);
+      await cluster.clock.advance(120_000);
+      expect(await reconcile(cluster)).toMatchObject({ strays: 0, foreign: 1 });
+      expect(cluster.relay(0).calls.size).toBe(1);
+      expect(cluster.strays.size).toBe(0);
+    },
+  );
+
   test('that live on another node are left alone: this may be the same relay under another name', async () => {
     const cluster = start();
     await live(cluster, 'elsewhere', { nodeId: 1 });

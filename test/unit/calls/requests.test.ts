@@ -248,6 +248,27 @@ describe('the doors that name the operation', () => {
     expect(asked()).toEqual(['0 offer', '0 answer']);
   });
 
+  test.each(['require', 'prefer'] as const)(
+    'offers at the same time that differ in "%s" are two: the second does not get the answer of the first',
+    async (want) => {
+      const { requests, relay } = makeCluster({ nodes: [makeNode(0), makeNode(1, { tags: ['gpu'] })] });
+      const facts = {
+        callId: 'c1',
+        fromTag: 'A',
+        sdp: CALLER,
+        direction: { from: 'inner', to: 'outer' },
+        isInDialog: false,
+        extra: {},
+      };
+      const wanting = { ...facts, [want]: ['gpu'] };
+      await Promise.all([requests.offer(facts), requests.offer(wanting)]);
+      expect(relay(0).offers).toHaveLength(2);
+      const twins = ['gpu', 'gpu'].map((tag) => requests.offer({ ...facts, callId: 'c2', [want]: [tag] }));
+      expect((await Promise.all(twins)).map(shown)).toEqual([outerOf(1), outerOf(1)]);
+      expect(relay(1).offers).toHaveLength(1);
+    },
+  );
+
   test('an explicit offer answered through the auto door is an answer', async () => {
     const { requests, relay } = makeCluster();
     const facts = {

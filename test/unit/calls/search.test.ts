@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { turn } from '../../../src/util/clock.ts';
 import { makeCluster, makeNode } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 
@@ -80,5 +81,29 @@ describe('looking for a call on the nodes', () => {
     expect(cluster.trace.length).toBe(1200);
     await cluster.search.find('c2');
     expect(cluster.trace.length).toBe(1200);
+  });
+
+  test('of many nodes 50 are asked at a time, then others have their turn, until all were asked', async () => {
+    const cluster = makeCluster({ nodes: Array.from({ length: 120 }, (_, id) => makeNode(id)) });
+    cluster.relay(119).calls.add('c1');
+    const found = cluster.search.find('c1');
+    const asked = [cluster.trace.length];
+    for (let i = 0; i < 2; i++) {
+      await turn();
+      asked.push(cluster.trace.length);
+    }
+    expect(asked).toEqual([50, 100, 120]);
+    expect((await found)?.id).toBe(119);
+    expect(new Set(cluster.trace.map(({ node }) => node)).size).toBe(120);
+  });
+
+  test('the search for a call of which the first nodes are silent ends in time for all', async () => {
+    const cluster = makeCluster({ nodes: Array.from({ length: 120 }, (_, id) => makeNode(id)) });
+    for (let id = 0; id < 120; id++) cluster.relay(id).always('query', 'never');
+    const begun = cluster.clock.now;
+    const found = cluster.search.find('c1');
+    await cluster.clock.advance(250);
+    expect(await found).toBeUndefined();
+    expect(new Set(cluster.relay(119).deadlines)).toEqual(new Set([begun + 250]));
   });
 });

@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, spyOn, test } from 'bun:test';
 import { Strays } from '../../../src/calls/strays.ts';
 import type { Health } from '../../../src/domain/state.ts';
-import { type Cluster, makeCluster } from '../../fakes/cluster.ts';
+import { type Cluster, makeCluster, phoneSdp, relayed, sip } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 import { flush } from '../../fakes/store.ts';
 
@@ -276,5 +276,108 @@ describe('strays of a node that is down', () => {
     cluster.monitor(0).all(undefined);
     await cluster.clock.advance(2500);
     expect(cluster.relay(0).calls.size).toBe(0);
+  });
+});
+
+describe('a removed node', () => {
+  /** Node 0 has call c1, and was removed. */
+  async function removedWithCall(): Promise<Cluster> {
+    const cluster = makeCluster();
+    relayed(await cluster.requests.auto(sip({ method: 'INVITE' }, phoneSdp('10.9.9.9'))));
+    cluster.roster.remove(0);
+
+    return cluster;
+  }
+
+  /** Nobody else knows node 0: not the fleet, and not the next start. */
+  function isForgotten({ fleet, store }: Cluster): boolean {
+    return fleet.get(0) === undefined && store.fleet.loadNodes().every(({ id }) => id !== 0);
+  }
+
+  test('whose last call ends without an answer to the delete stays until it is told', async () => {
+    const cluster = await removedWithCall();
+    cluster.relay(0).always('delete', 'never');
+    const end = cluster.requests.delete({ callId: 'c1', reason: 'bye' });
+    await cluster.clock.advance(2000);
+    await end;
+    expect([isForgotten(cluster), cluster.strays.has(0, 'c1')]).toEqual([false, true]);
+    cluster.relay(0).always('delete', undefined);
+    await cluster.clock.advance(30_000);
+    expect(cluster.relay(0).calls.size).toBe(0);
+    expect([isForgotten(cluster), cluster.strays.size]).toEqual([true, 0]);
+  });
+
+  test('without calls stays too while it has to be told something, and takes no new ones', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('silent')).calls.add('c1');
+    cluster.strays.add(0, 'c1');
+    cluster.roster.remove(0);
+    await cluster.clock.advance(1000);
+    expect(isForgotten(cluster)).toBe(false);
+    expect(cluster.fleet.list().map(({ id }) => id)).toEqual([1]);
+    cluster.relay(0).always('delete', undefined);
+    await cluster.clock.advance(30_000);
+    expect(cluster.relay(0).calls.size).toBe(0);
+    expect(isForgotten(cluster)).toBe(true);
+  });
+
+  test('with strays stays for its calls', async () => {
+    const cluster = await removedWithCall();
+    cluster.strays.add(0, 'c2');
+    await cluster.clock.advance(10_000);
+    expect(cluster.strays.size).toBe(0);
+    expect(cluster.fleet.get(0)?.removedAt).not.toBeNull();
+    await cluster.requests.delete({ callId: 'c1', reason: 'bye' });
+    expect(isForgotten(cluster)).toBe(true);
+  });
+
+  test('goes with the last of its strays, in one write', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('silent'));
+    for (let i = 0; i < 50; i++) cluster.strays.add(0, `c${i}`);
+    cluster.strays.add(1, 'other');
+    cluster.roster.remove(0);
+    const writes = spyOn(cluster.store.fleet, 'writeFleet');
+    cluster.relay(0).always('delete', undefined);
+    cluster.relay(1).always('delete', fails('silent'));
+    await cluster.clock.advance(60_000);
+    expect(isForgotten(cluster)).toBe(true);
+    expect(writes).toHaveBeenCalledTimes(1);
+    expect(cluster.strays.size).toBe(1);
+  });
+
+  test('whose calls last longer than an hour is told of each that ends', async () => {
+    const cluster = makeCluster();
+    for (const callId of ['c1', 'c2']) {
+      relayed(await cluster.requests.auto(sip({ method: 'INVITE', callId }, phoneSdp('10.9.9.9'))));
+    }
+    cluster.roster.remove(0);
+    await cluster.clock.advance(2 * 3_600_000);
+    cluster.relay(0).always('delete', fails('silent'));
+    await cluster.requests.delete({ callId: 'c1', reason: 'bye' });
+    await cluster.clock.advance(10_000);
+    expect(cluster.strays.has(0, 'c1')).toBe(true);
+    cluster.relay(0).always('delete', undefined);
+    await cluster.clock.advance(30_000);
+    expect([...cluster.relay(0).calls]).toEqual(['c2']);
+    expect(cluster.strays.counters.dropped).toBe(0);
+  });
+
+  test('that is dead is given up an hour after its removal, with all it should have been told', async () => {
+    const cluster = makeCluster();
+    const member = cluster.fleet.get(0);
+    if (member === undefined) throw new Error('there is a node 0');
+    member.opinion = { ...member.opinion, health: 'down' };
+    for (let i = 0; i < 3; i++) cluster.strays.add(0, `c${i}`);
+    cluster.roster.remove(0);
+    const writes = spyOn(cluster.store.fleet, 'writeFleet');
+    await cluster.clock.advance(3_600_000);
+    expect([isForgotten(cluster), cluster.strays.size]).toEqual([false, 3]);
+    await cluster.clock.advance(500);
+    expect([isForgotten(cluster), cluster.strays.size]).toEqual([true, 0]);
+    expect(cluster.strays.counters).toEqual({ settled: 0, dropped: 3 });
+    expect(writes).toHaveBeenCalledTimes(1);
+    await flush(cluster.store);
+    expect(cluster.store.loadStrays()).toEqual([]);
   });
 });

@@ -196,6 +196,41 @@ describe('node set and node remove', () => {
     expect((await run(node, ['set', '3'])).err).toContain('nothing to change');
   });
 
+  test.each([
+    [0, 'node 3 removed'],
+    [1, 'node 3 removed; its call goes on until the end'],
+    [7, 'node 3 removed; its 7 calls go on until the end'],
+  ])('remove of a node with %d calls says that they go on', async (calls, line) => {
+    serve({ 'DELETE /v1/nodes/3': { id: 3, calls } });
+    expect(await run(node, ['remove', '3'])).toEqual({ code: 0, out: [line], err: '' });
+  });
+
+  test('a socket on another host wants the addresses there, and nothing is sent without them', async () => {
+    serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
+    const { code, err } = await run(node, ['set', '3', '--socket', 'udp:192.168.2.4:7890']);
+    expect(code).toBe(2);
+    expect(err).toStartWith(
+      'rtp-cluster node set: the node moves from 192.168.2.3 to 192.168.2.4, another host; give its media addresses too, as in --inner 192.168.2.4 --outer IP',
+    );
+    expect(stub?.seen.map(({ method }) => method)).toEqual(['GET']);
+  });
+
+  test('another port of the same host, or another way to write it, wants nothing', async () => {
+    for (const socket of ['udp:192.168.2.3:7891', 'udp:192.168.2.3:7890']) {
+      serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
+      expect((await run(node, ['set', '3', '--socket', socket])).code).toBe(0);
+      expect(stub?.seen[1]?.body).toMatchObject({ socket, media_addresses: NODE.media_addresses });
+      await stub?.stop();
+    }
+  });
+
+  test('a socket on another host with addresses is sent', async () => {
+    serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
+    const given = ['--inner', '192.168.2.4', '--outer', '203.0.113.4'];
+    expect((await run(node, ['set', '3', '--socket', 'udp:192.168.2.4:7890', ...given])).code).toBe(0);
+    expect(stub?.seen[1]?.body).toMatchObject({ socket: 'udp:192.168.2.4:7890' });
+  });
+
   test('remove tells what the service says', async () => {
     serve({
       'DELETE /v1/nodes/3': new Response(null, { status: 204 }),
@@ -208,6 +243,35 @@ describe('node set and node remove', () => {
     const unknown = await run(node, ['remove', '4']);
     expect(unknown.code).toBe(1);
     expect(unknown.err).toBe('rtp-cluster node remove: There is no node 4 (RTPC_NODE_UNKNOWN)');
+  });
+});
+
+describe('node check and node reconcile', () => {
+  test('check says that it is under way', async () => {
+    serve({ 'POST /v1/nodes/3/check': Response.json(NODE, { status: 202 }) });
+    expect(await run(node, ['check', '3'])).toEqual({ code: 0, out: ['node 3 is being checked'], err: '' });
+  });
+
+  test('reconcile says what was found', async () => {
+    const report = { asked: 3, kept: 40, lost: 2, strays: 1, foreign: 5, unsure: 0, took_ms: 12 };
+    serve({ 'POST /v1/nodes/3/reconcile': report });
+    expect(await run(node, ['reconcile', '3'])).toEqual({
+      code: 0,
+      out: ['3 asked, 40 kept, 2 lost, 1 strays, 5 foreign, 0 unsure'],
+      err: '',
+    });
+    expect((await run(node, ['reconcile', '3', '--json'])).out).toEqual([JSON.stringify(report)]);
+  });
+
+  test.each(['check', 'reconcile'])('%s says why the service does not', async (action) => {
+    const answer = { code: 'RTPC_NODE_UNKNOWN', message: 'there is no node 3' };
+    serve({ [`POST /v1/nodes/3/${action}`]: Response.json(answer, { status: 404 }) });
+    expect(await run(node, [action, '3'])).toEqual({
+      code: 1,
+      out: [],
+      err: `rtp-cluster node ${action}: there is no node 3 (RTPC_NODE_UNKNOWN)`,
+    });
+    expect((await run(node, [action, 'x'])).err).toContain('the node id is "x"');
   });
 });
 
@@ -364,6 +428,21 @@ describe('the client', () => {
     });
     expect((await run(node, ['list'])).err).toContain('something that is not from rtp_cluster');
     expect((await run(set, ['list'])).err).toContain('answered 302');
+  });
+
+  test('an error cannot steer the terminal nor turn its line round, whatever the service repeats', async () => {
+    const message = 'there is no call "\u001b[31mX\u0007\u009b2J\u202egpj\u2066\u200f\u2028y"';
+    serve({ 'GET /v1/calls/c1': Response.json({ code: 'RTPC_CALL_UNKNOWN', message }, { status: 404 }) });
+    const { code, err } = await run(call, ['show', 'c1']);
+    expect(code).toBe(1);
+    expect(err).toBe('rtp-cluster call show: there is no call "?[31mX??2J?gpj???y" (RTPC_CALL_UNKNOWN)');
+  });
+
+  test('nor can a word of the command line, which a script may have from a stranger', async () => {
+    const { code, err } = await run(node, ['show', '\u001b]0;X\u0007\u202e3']);
+    expect(code).toBe(2);
+    expect(err).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+    expect(err).toContain('the node id is "?]0;X??3"');
   });
 
   test('with --json an error prints the answer too', async () => {

@@ -43,6 +43,34 @@ describe('events', () => {
     ]);
   });
 
+  test('leave out what is empty, and quote what could be taken for another field', async () => {
+    const at = Date.UTC(2026, 10, 23, 13);
+    const detail = {
+      by: '',
+      reason: 'new kernel calls=0 by=boss',
+      said: 'a"b',
+      equal: 'a=b',
+      until: at,
+      from: 'ready',
+      calls: 0,
+      told: false,
+      cause: null,
+    };
+    const { out } = await events({
+      'GET /v1/events?limit=100': {
+        events: [
+          { ...REMOVED, kind: 'node.drain', detail },
+          { ...REMOVED, detail: { until: null, by: '' } },
+        ],
+        next: null,
+      },
+    });
+    expect(out.slice(1).map((line) => line.replace(/ {2,}/g, '|'))).toEqual([
+      '2026-11-23 12:00:00Z|node.removed|3',
+      '2026-11-23 12:00:00Z|node.drain|3|reason="new kernel calls=0 by=boss" said="a\\"b" equal="a=b" until=2026-11-23T13:00:00Z from=ready calls=0 told=false',
+    ]);
+  });
+
   test('are asked for by kind, node, call and time', async () => {
     await events({}, '--kind', 'node.*,store.*', '--node', '3', '--call', 'a b', '--since', '2026-11-23');
     expect(stub?.seen[0]?.path).toBe(

@@ -4,6 +4,7 @@ import { type Post, startWebhooks, type WebhookSettings } from '../../../src/eve
 import { configureLog, flushLog } from '../../../src/util/log.ts';
 import { FakeClock, settle } from '../../fakes/clock.ts';
 import { flush, openStore } from '../../fakes/store.ts';
+import { unreadable } from '../store/unreadable.ts';
 
 const URL_A = 'https://a.example/secret-path';
 const SETTINGS: WebhookSettings = { urls: [URL_A], kinds: ['*'], secret: '', timeoutMs: 5000 };
@@ -221,6 +222,40 @@ describe('a webhook that fails', () => {
     expect(receiver.seen).toHaveLength(1);
     await happen('a.d');
     expect(receiver.ids.at(-1)).toEqual([3]);
+  });
+
+  test('to read the events tries again as if the receiver had failed, and misses none; the log says why once', async () => {
+    const { receiver, happen, clock, open, store } = start();
+    const after = spyOn(store.events, 'after').mockImplementation(() => unreadable(open));
+    await happen('a.b');
+    for (let i = 0; i < 3; i++) {
+      await clock.advance(10_000);
+      await happen('a.c');
+    }
+    expect(receiver.ids).toEqual([]);
+    const tries = after.mock.calls.length;
+    expect(tries).toBeWithin(3, 8);
+    after.mockRestore();
+    await clock.advance(60_000);
+    expect(receiver.ids).toEqual([[1, 2, 3, 4]]);
+    await happen('a.d');
+    expect(receiver.ids.at(-1)).toEqual([5]);
+    const [first, ...others] = await log();
+    expect(first).toStartWith('webhook.failing webhook=a.example cause="the events cannot be read: ');
+    expect(others).toEqual([expect.stringMatching(/^webhook.recovered /)]);
+  });
+
+  test('to read the events ends when it is told to', async () => {
+    const { happen, open, store, stop } = start();
+    spyOn(store.events, 'after').mockImplementation(() => unreadable(open));
+    await happen('a.b');
+    let isOver = false;
+    const stopped = stop().then(() => {
+      isOver = true;
+    });
+    await settle();
+    expect(isOver).toBe(true);
+    await stopped;
   });
 
   test('that does not answer is let go at the end, and told again after the next start', async () => {

@@ -343,6 +343,24 @@ describe('the rules of a set', () => {
     expect(turns).toEqual([turns[0], turns[1], turns[0], turns[1], turns[0], turns[1]].map(Number));
   });
 
+  test('of one set survive a change of another: its turns go on where they were', () => {
+    const { fleet } = made();
+    fleet.apply({
+      put: [0, 1, 2].map((id) => makeNode(id, { priority: 0, setId: 5 })),
+      remove: [],
+      sets: [setOf(5, { policy: 'round-robin' }), setOf(6)],
+    });
+    for (const member of fleet.all()) member.opinion = { ...member.opinion, health: 'up' };
+    const rules = fleet.rulesOf(5);
+    const [first, second] = names(fleet, 5, 2);
+    fleet.putSet(setOf(6, { policy: 'least-load' }));
+    fleet.put([makeNode(9, { setId: 6 })]);
+    expect(fleet.rulesOf(5)).toBe(rules);
+    const turns = names(fleet, 5, 4);
+    expect(new Set([first, second, turns[0]])).toEqual(new Set([0, 1, 2]));
+    expect(turns.slice(1)).toEqual([first, second, turns[0]].map(Number));
+  });
+
   test('go back to the defaults with the description of the set', () => {
     const { fleet } = made();
     fleet.putSet(setOf(0, { policy: 'round-robin' }));

@@ -54,10 +54,10 @@ describe('an observed driver', () => {
   test.each(OPERATIONS.flatMap((operation) => ENDS.map((end) => [operation, end] as const)))(
     '%s that ends as %s tells just that',
     async (operation, end) => {
-      const { relay, seen, driver } = make();
+      const { clock, relay, seen, driver } = make();
       relay.calls.add('c1');
       if (end !== 'ok') relay.next(operation, fails(end));
-      const result = await ASK[operation](driver, 1);
+      const result = await ASK[operation](driver, clock.now + 900);
       if (end !== 'ok') expect(result).toEqual(fails(end));
       const told = TOLD[end];
       expect(seen).toEqual(told === undefined ? [] : [told]);
@@ -96,10 +96,17 @@ describe('an observed driver', () => {
   });
 
   test('a command without Call-ID that is silent names the empty one', async () => {
-    const { relay, seen, driver } = make();
+    const { clock, relay, seen, driver } = make();
     relay.next('command', fails('silent'));
-    await driver.command({ command: 'x' }, 1);
+    await driver.command({ command: 'x' }, clock.now + 900);
     expect(seen).toEqual([{ kind: 'call-silent', callId: '' }]);
+  });
+
+  test('a request that had less than 100 ms tells nothing by silence: nobody could have answered', async () => {
+    const { clock, relay, seen, driver } = make();
+    relay.next('query', fails('silent'));
+    await driver.query('c1', clock.now + 99);
+    expect(seen).toEqual([]);
   });
 
   test.each(['unreachable', 'silent', 'refused'] as const)(

@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, spyOn, test } from 'bun:test';
 import { BUDGET_MS } from '../../fakes/cluster.ts';
 import { makeCall } from '../../fakes/store.ts';
+import { unreadable } from '../store/unreadable.ts';
 import { detailsOf, good, restarted, watched } from './watched.ts';
 
 describe('an order', () => {
@@ -213,5 +214,21 @@ describe('a maintenance', () => {
     good(cluster.orders.maint(0, { until: cluster.clock.utc() + 5000 }));
     await cluster.clock.advance(9000);
     expect(await detailsOf(cluster, 'node.maint_overdue')).toHaveLength(2);
+  });
+});
+
+describe('events that cannot be read', () => {
+  test('hold up no order: what has become of it counts as news, and the next ticks go on', async () => {
+    const cluster = await watched(1);
+    good(await cluster.orders.drain(0, { by: 'b', reason: 'r' }));
+    good(cluster.orders.maint(1, { until: cluster.clock.utc() + 2000 }));
+    await cluster.clock.advance(2000);
+    const list = spyOn(cluster.store.events, 'list').mockImplementation(() => unreadable(cluster.open));
+    cluster.end('c0');
+    await cluster.clock.advance(5000);
+    list.mockRestore();
+    expect(cluster.drainEnds).toMatchObject([{ event: 'drained', node: { id: 0 } }]);
+    expect(await detailsOf(cluster, 'node.drained')).toHaveLength(1);
+    expect(await detailsOf(cluster, 'node.maint_overdue')).toHaveLength(1);
   });
 });

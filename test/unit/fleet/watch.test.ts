@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, spyOn, test } from 'bun:test';
 import fc from 'fast-check';
 import { CHECK_TIMEOUT_MS, EJECT_AFTER, EJECTION_MS } from '../../../src/domain/health.ts';
 import type { Node } from '../../../src/domain/node.ts';
@@ -279,6 +279,23 @@ describe('the monitor of a node', () => {
     await world.clock.advance(20_000);
     expect(old.asked.length).toBe(asked);
     expect(world.monitorOf(0).count('ping')).toBeGreaterThan(5);
+  });
+
+  test('alone is another when the HTTP port changes: driver, opinion, figures and calls stay', async () => {
+    const { world, fleet, member, driver } = await settled();
+    world.calls.set(0, 3);
+    world.relay(0, (monitor) => monitor.all(fails('unreachable')));
+    await world.clock.advance(5000);
+    const [before, old, { opinion, figures }] = [member(0), driver(0), member(0)];
+    expect(before.health).toBe('down');
+    fleet.put([makeNode(0, { httpPort: 9900 })]);
+    await world.clock.advance(5000);
+    expect(world.monitors.length).toBe(4);
+    expect(member(0)).toBe(before);
+    expect(driver(0)).toBe(old);
+    expect(old.isClosed).toBe(false);
+    expect(member(0)).toMatchObject({ opinion, figures, calls: 3 });
+    expect((await world.events('node.')).at(-1)).toMatchObject({ kind: 'node.down', nodeId: 0 });
   });
 
   test('is closed when the node goes, and a reply that comes later counts for nothing', async () => {
@@ -927,6 +944,171 @@ describe('a set that lost more than half of its weight', () => {
     fleet.remove(0);
     await world.clock.advance(1100);
     expect((await world.events('set.')).map(({ kind }) => kind)).toEqual(['set.panic', 'set.calm']);
+  });
+});
+
+describe('what our own host could not send', () => {
+  test('teaches nothing of a node that is up', async () => {
+    const { world, watch, member } = await settled();
+    const { failedChecks } = watch.counters;
+    const { opinion } = member(0);
+    const before = await world.events();
+    world.relay(0, (monitor) => monitor.always('ping', fails('busy')));
+    await world.clock.advance(30_000);
+    expect(watch.counters.failedChecks).toBeGreaterThan(failedChecks + 10);
+    expect(member(0).opinion).toEqual(opinion);
+    expect(await world.events()).toEqual(before);
+  });
+
+  test('teaches nothing of a node that is down, and it is checked on', async () => {
+    const { world, member } = await settled();
+    world.relay(0, (monitor) => monitor.all(fails('unreachable')));
+    await world.clock.advance(3000);
+    world.relay(0, (monitor) => monitor.all(fails('busy')));
+    await world.clock.advance(30_000);
+    expect(member(0).health).toBe('down');
+    world.relay(0, (monitor) => monitor.all(undefined));
+    await world.clock.advance(3000);
+    expect(member(0).health).toBe('up');
+  });
+
+  test('does not count among the checks in a row that make a node down', async () => {
+    const { world, member } = await settled();
+    const [silent, busy] = [fails('silent'), fails('busy')];
+    world.relay(0, (monitor) => monitor.next('ping', silent, busy, silent, busy, busy));
+    await world.clock.advance(10_000);
+    expect(member(0).health).toBe('up');
+    expect((await world.events('node.')).map(({ kind }) => kind)).not.toContain('node.down');
+  });
+});
+
+describe('a node that lives but does not tell its figures', () => {
+  test('is told once, when the old ones count no more, and once when it tells them again', async () => {
+    const { world, member } = await settled();
+    world.relay(0, (monitor) => monitor.always('statistics', fails('garbled')));
+    await world.clock.advance(24_000);
+    expect(await world.events('node.figures')).toEqual([]);
+    await world.clock.advance(300_000);
+    expect(await world.events('node.figures')).toMatchObject([
+      {
+        kind: 'node.figures_lost',
+        nodeId: 0,
+        detail: { cause: 'garbled', reason: 'the relay says garbled' },
+      },
+    ]);
+    expect([member(0).health, member(0).hasFigures]).toEqual(['up', false]);
+    world.relay(0, (monitor) => monitor.always('statistics', undefined));
+    await world.clock.advance(60_000);
+    expect((await world.events('node.figures')).map(({ kind }) => kind)).toEqual([
+      'node.figures_lost',
+      'node.figures_back',
+    ]);
+    expect(member(0).hasFigures).toBe(true);
+  });
+
+  test('is told to tell them again when a change of its HTTP port has helped', async () => {
+    const { world, fleet } = await settled();
+    world.relay(0, (monitor) => monitor.always('statistics', fails('garbled')));
+    await world.clock.advance(60_000);
+    fleet.put([makeNode(0, { httpPort: 9900 })]);
+    await world.clock.advance(60_000);
+    expect((await world.events('node.figures')).map(({ kind }) => kind)).toEqual(['node.figures_lost']);
+    world.relay(0, (monitor) => monitor.always('statistics', undefined));
+    await world.clock.advance(60_000);
+    expect((await world.events('node.figures')).map(({ kind }) => kind)).toEqual([
+      'node.figures_lost',
+      'node.figures_back',
+    ]);
+  });
+
+  test('is told again when it happens again', async () => {
+    const { world } = await settled();
+    for (let i = 0; i < 2; i++) {
+      world.relay(0, (monitor) => monitor.always('statistics', 'never'));
+      await world.clock.advance(60_000);
+      world.relay(0, (monitor) => monitor.always('statistics', undefined));
+      await world.clock.advance(20_000);
+    }
+    expect((await world.events('node.figures')).map(({ kind }) => kind)).toEqual([
+      'node.figures_lost',
+      'node.figures_back',
+      'node.figures_lost',
+      'node.figures_back',
+    ]);
+  });
+
+  test('is not told of one that missed some but not all, nor of one that is down', async () => {
+    const { world } = await settled();
+    const garbled = fails('garbled');
+    world.relay(0, (monitor) => monitor.next('statistics', garbled, garbled));
+    world.relay(1, (monitor) => monitor.all('never'));
+    await world.clock.advance(120_000);
+    expect(await world.events('node.figures')).toEqual([]);
+  });
+});
+
+describe('a node that flaps', () => {
+  /** A call without reply, a check with one: falling, and up again. */
+  async function flap({ world, program }: { world: World; program: Program }, times: number, everyMs = 500) {
+    for (let i = 0; i < times; i++) {
+      await program.ask(0, 'silent', `lost-${world.clock.now}`);
+      await world.clock.advance(everyMs / 2);
+      await program.ask(0, 'ok');
+      await world.clock.advance(everyMs / 2);
+    }
+  }
+
+  /** Kinds of what was told of node 0 since it was first up, each with what it came from. */
+  async function told(world: World) {
+    const events = (await world.events('node.')).filter(({ nodeId }) => nodeId === 0);
+
+    return events.slice(1).map(({ kind, detail }) => `${detail.from}>${kind.replace('node.', '')}`);
+  }
+
+  test('is told to fall at most six times a minute', async () => {
+    const { world, ...watched } = await settled();
+    await flap({ world, ...watched }, 40);
+    expect(watched.member(0).health).toBe('up');
+    expect(await told(world)).toEqual(Array.from({ length: 6 }, () => ['up>falling', 'falling>up']).flat());
+    await world.clock.advance(60_000);
+    await flap({ world, ...watched }, 40);
+    expect((await told(world)).length).toBe(24);
+  });
+
+  test('is told to be down though nobody was told that it fell: from what was told last', async () => {
+    const { world, ...watched } = await settled();
+    await flap({ world, ...watched }, 20);
+    world.relay(0, (monitor) => monitor.always('ping', 'never'));
+    await world.clock.advance(6000);
+    expect(watched.member(0).health).toBe('down');
+    world.relay(0, (monitor) => monitor.always('ping', undefined));
+    await world.clock.advance(6000);
+    expect((await told(world)).slice(-4)).toEqual(['falling>up', 'up>down', 'down>rising', 'rising>up']);
+    expect(world.store.fleet.loadHealth().find(({ nodeId }) => nodeId === 0)?.health).toBe('up');
+  });
+});
+
+describe('many nodes that change at once', () => {
+  test('have the sets weighed once, and the panic told once', async () => {
+    const world = makeWorld(Array.from({ length: 500 }, (_, id) => makeNode(id, { setId: 5 })));
+    const { member } = world.start({ random: () => 0.5 });
+    await world.clock.advance(5000);
+    for (const { monitor } of world.monitors) monitor.always('ping', fails('unreachable'));
+    const weighed = spyOn(Map, 'groupBy');
+    try {
+      while (member(0).health !== 'down') {
+        weighed.mockClear();
+        await world.clock.advance(50);
+      }
+      await world.clock.advance(50);
+      expect(weighed.mock.calls.length).toBeWithin(1, 3);
+    } finally {
+      weighed.mockRestore();
+    }
+    expect((await world.events('node.down')).length).toBe(500);
+    expect(await world.events('set.')).toMatchObject([
+      { kind: 'set.panic', detail: { set_id: 5, healthy_weight: 0, weight: 50_000 } },
+    ]);
   });
 });
 

@@ -163,6 +163,66 @@ describe('orders', () => {
     expect(fleet.get(0)?.admin.at).toBe(0);
   });
 
+  const seconds = 'it must be a whole number from 1 to 31536000, or null';
+  const date = 'it must be a whole number from 0 to 8640000000000000, or null';
+  const line = (most: number) => `it must be a text of at most ${most} characters without control characters`;
+
+  test.each<[string, string, string]>([
+    ['drain', '{"deadline_s":-1}', `deadline_s is -1; ${seconds}`],
+    ['drain', '{"deadline_s":0}', `deadline_s is 0; ${seconds}`],
+    ['drain', '{"deadline_s":1.5}', `deadline_s is 1.5; ${seconds}`],
+    ['drain', '{"deadline_s":"5"}', `deadline_s is "5"; ${seconds}`],
+    ['drain', '{"deadline_s":31536001}', `deadline_s is 31536001; ${seconds}`],
+    ['drain', '{"deadline_s":[5]}', `deadline_s is [5]; ${seconds}`],
+    ['drain', '{"tell_relay":"yes"}', 'tell_relay is "yes"; it must be true or false'],
+    ['maint', '{"until":-1}', `until is -1; ${date}`],
+    ['maint', '{"until":"tomorrow"}', `until is "tomorrow"; ${date}`],
+    ['drain', '{"reason":"a\\u001b[31m"}', `reason is "a\\u001b[31m"; ${line(256)}`],
+    ['maint', '{"reason":"a\\u202eb"}', `reason is "a\u202eb"; ${line(256)}`],
+    ['ready', '{"reason":7}', `reason is 7; ${line(256)}`],
+    ['ready', '{"by":"a\\u009b2J"}', `by is "a\u009b2J"; ${line(128)}`],
+    ['ready', `{"by":"${'x'.repeat(129)}"}`, `by is "${'x'.repeat(129)}"; ${line(128)}`],
+    [
+      'drain',
+      '{"__proto__":{"reason":"x"}}',
+      'there is no "__proto__" in this order; allowed are reason, by, deadline_s, tell_relay',
+    ],
+    ['ready', '{"причина":1}', 'there is no "причина" in this order; allowed are reason, by'],
+    ['ready', '{"constructor":1}', 'there is no "constructor" in this order; allowed are reason, by'],
+  ])('%s %s is refused with what was read and what is allowed', async (order, body, message) => {
+    const { ask, fleet } = await watched();
+    const response = await ask('POST', `/v1/nodes/0/${order}`, { body });
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { code: 'RTPC_BAD_PARAMETER', message },
+    ]);
+    expect(fleet.get(0)?.admin.at).toBe(0);
+  });
+
+  test.each([
+    ['{"reason":', 'the body is not valid JSON'],
+    ['[1]', 'the body is no JSON object; allowed are an object and nothing'],
+    ['"x"', 'the body is no JSON object; allowed are an object and nothing'],
+    ['null', 'the body is no JSON object; allowed are an object and nothing'],
+  ])('the body %s is refused: %s', async (body, message) => {
+    const { ask } = await watched();
+    for (const headers of [{}, { 'content-type': 'application/json' }]) {
+      const response = await ask('POST', '/v1/nodes/0/drain', { body, headers });
+      expect([response.status, await response.json()]).toMatchObject([
+        400,
+        { code: 'RTPC_BAD_BODY', message },
+      ]);
+    }
+  });
+
+  test('take null for a date: it takes the one there is away', async () => {
+    const { send } = await watched();
+    await send('POST', '/v1/nodes/0/drain', { deadline_s: 60 });
+    expect(await read(send('POST', '/v1/nodes/0/drain', { deadline_s: null }))).toMatchObject({
+      order: { state: 'drain', until: null },
+    });
+  });
+
   test('that are no JSON object, or for a node there is not, are refused', async () => {
     const { ask } = await watched();
     for (const body of ['{', '[]', 'null', '"drain"'])

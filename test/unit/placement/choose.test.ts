@@ -281,3 +281,36 @@ test('the decision names a bounded number of nodes, and says how many there are'
   expect([decision.candidates.length, decision.candidateCount]).toEqual([MAX_TOLD, 30]);
   expect([decision.filtered.length, decision.filteredCount]).toEqual([MAX_TOLD, 30]);
 });
+
+describe('panic is judged by the nodes the call can use', () => {
+  test.each<Health>(['down', 'ejected'])(
+    'the only one with a required tag is tried though it is %s',
+    (health) => {
+      const nodes = fleet({ tags: ['gpu'], health }, {}, {}, {});
+      const { ids, ranks, decision, filtered } = decide(nodes, { require: ['gpu'] });
+      expect([ids, ranks, decision.isPanic]).toEqual([[0], ['panic'], true]);
+      expect(filtered).toEqual(['1 tags: lacks tag gpu', '2 tags: lacks tag gpu', '3 tags: lacks tag gpu']);
+    },
+  );
+
+  test('the only one with an address on both sides is tried though it is down', () => {
+    const { ids, decision } = decide(fleet({ health: 'down' }, {}, {}), { hasSides: ({ id }) => id === 0 });
+    expect([ids, decision.isPanic]).toEqual([[0], true]);
+  });
+
+  test('dead nodes it cannot use make no panic for a call that has healthy ones', () => {
+    const nodes = fleet(
+      { tags: ['gpu'] },
+      { tags: ['gpu'], health: 'down' },
+      { health: 'down' },
+      { health: 'down' },
+    );
+    const { ids, decision } = decide(nodes, { require: ['gpu'] });
+    expect([ids, decision.isPanic]).toEqual([[0], false]);
+  });
+
+  test('one in maintenance is not tried, tag or not', () => {
+    const nodes = fleet({ tags: ['gpu'], order: 'maint' }, {});
+    expect(decide(nodes, { require: ['gpu'] }).ids).toEqual([]);
+  });
+});
