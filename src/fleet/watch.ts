@@ -5,14 +5,13 @@
 
 import { CHECK_TIMEOUT_MS, type Evidence, type HealthState, nextCheckIn, step } from '../domain/health.ts';
 import { addressFor } from '../domain/node.ts';
-import { type Health, isHealthy } from '../domain/state.ts';
-import { PANIC_BELOW } from '../placement/choose.ts';
+import type { Health } from '../domain/state.ts';
 import { RelayFailure, type RelayMonitor, type RelayStatistics } from '../relay/driver.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
-import { log } from '../util/log.ts';
 import type { Fleet } from './fleet.ts';
 import type { Member } from './member.ts';
+import { Panic } from './panic.ts';
 
 /** Makes the monitor of a node: a socket of its own. */
 export type MonitorFactory = (member: Member) => RelayMonitor;
@@ -39,8 +38,6 @@ const CANARY_EVERY_MS = 60_000;
 const RESTART_SLACK_S = 3;
 /** Share of a new round trip in the smoothed one (RFC 6298 section 2.3). */
 const RTT_GAIN = 1 / 8;
-/** How often sets are weighed though no opinion changed, ms: orders and weights change too. */
-const WEIGH_EVERY_MS = 1000;
 /** How often a node may be told to be falling within `FALLS_MS`. */
 const MAX_FALLS = 6;
 const FALLS_MS = 60_000;
@@ -84,10 +81,7 @@ export class Watch {
   readonly #slowMs: number;
   readonly #random: () => number;
   readonly #watched = new Map<Member, Watched>();
-  /** Monotonic ms. */
-  #weighedAt = 0;
-  /** Sets that are in panic. */
-  readonly #panic = new Set<number>();
+  readonly #panic: Panic;
   readonly #stopTick: () => void;
   #isStopped = false;
 
@@ -100,6 +94,7 @@ export class Watch {
   ) {
     this.#fleet = fleet;
     this.#store = store;
+    this.#panic = new Panic(fleet, store);
     this.#clock = clock;
     this.#createMonitor = createMonitor;
     this.#isCanaryOn = canary;
@@ -161,7 +156,7 @@ export class Watch {
       monitor.close();
       this.#watched.delete(member);
     }
-    if (now - this.#weighedAt >= WEIGH_EVERY_MS) this.#weighSets();
+    this.#panic.tick(now);
   }
 
   /** @param told what was told of its health, if that is not what it is now */
@@ -305,8 +300,7 @@ export class Watch {
       watched.figuresAt = this.#clock.monotonic();
     }
     if (before.health === 'down') this.onBack(member);
-    // By the next tick: when many nodes change at once, the sets are weighed once.
-    this.#weighedAt = Number.NEGATIVE_INFINITY;
+    this.#panic.mayHaveChanged();
     if (state.health !== 'falling' || this.#mayTellFall(watched)) this.#tell(watched, evidence.kind);
   }
 
@@ -365,30 +359,6 @@ export class Watch {
     ).length;
 
     return ejected + 1 <= set.length * EJECTED_SHARE && others > 0;
-  }
-
-  /** Sees which sets lost half of their weight. Said loudly once, and once when it is over. */
-  #weighSets(): void {
-    this.#weighedAt = this.#clock.monotonic();
-    const sets = Map.groupBy(
-      [...this.#fleet.all()].filter(({ order, removedAt }) => order === 'ready' && removedAt === null),
-      ({ node }) => node.setId,
-    );
-    for (const [setId, members] of sets) {
-      const all = members.reduce((sum, { weight }) => sum + weight, 0);
-      const healthy = members.reduce((sum, { weight, health }) => sum + (isHealthy(health) ? weight : 0), 0);
-      this.#setPanic(setId, healthy < all * PANIC_BELOW, healthy, all);
-    }
-    for (const setId of this.#panic) if (!sets.has(setId)) this.#setPanic(setId, false, 0, 0);
-  }
-
-  #setPanic(setId: number, isPanic: boolean, healthy: number, all: number): void {
-    if (isPanic === this.#panic.has(setId)) return;
-    if (isPanic) this.#panic.add(setId);
-    else this.#panic.delete(setId);
-    const kind = isPanic ? 'set.panic' : 'set.calm';
-    this.#store.event(kind, { set_id: setId, healthy_weight: healthy, weight: all });
-    if (isPanic) log.error(kind, { set: setId, healthy_weight: healthy, weight: all });
   }
 }
 

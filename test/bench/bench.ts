@@ -205,6 +205,15 @@ async function against(name: string, host: string, port: number): Promise<void> 
       server: appliance.server,
       load: (time) => openLoop(appliance.url, makeCall, 500, time),
     },
+    ...(earlier === undefined
+      ? []
+      : [
+          {
+            what: '(e) earlier build',
+            server: earlier.server,
+            load: (time: number) => openLoop(earlier.url, makeCall, 500, time),
+          },
+        ]),
   ]);
   print(`${name}, 500 calls/s`, rows);
   const [p50, p99] = [0.5, 0.99].map((share) => {

@@ -11,21 +11,28 @@ class Connection {
   #unsent = '';
   #isClosed = false;
 
-  static async open(host: string, port: number): Promise<Connection> {
-    const connection = new Connection();
-    connection.#socket = await Bun.connect({
-      hostname: host,
-      port,
+  readonly #url: URL;
+
+  constructor(url: URL) {
+    this.#url = url;
+  }
+
+  /** Connects, again if the server has closed a connection that was idle for long. */
+  async open(): Promise<this> {
+    this.#socket = await Bun.connect({
+      hostname: this.#url.hostname,
+      port: Number(this.#url.port),
       socket: {
-        data: (_, bytes) => connection.#take(bytes.toString('latin1')),
-        drain: () => connection.#send(connection.#unsent),
-        close: () => connection.#fail(),
-        error: () => connection.#fail(),
-        end: () => connection.#fail(),
+        data: (_, bytes) => this.#take(bytes.toString('latin1')),
+        drain: () => this.#send(this.#unsent),
+        close: () => this.#fail(),
+        error: () => this.#fail(),
+        end: () => this.#fail(),
       },
     });
+    this.#isClosed = false;
 
-    return connection;
+    return this;
   }
 
   /** Sends a request; resolves to its status, 0 if the connection broke. */
@@ -88,6 +95,7 @@ let next = 0;
 
 async function placeCall(connection: Connection, make: MakeCall, times: number[]): Promise<boolean> {
   let isGood = true;
+  if (connection.isClosed) await connection.open();
   for (const request of make(`${run}-${next++}@bench`)) {
     const start = performance.now();
     const status = await connection.request(request);
@@ -113,7 +121,7 @@ export async function closedLoop(
   const end = start + seconds * 1000;
   await Promise.all(
     connections.map(async (connection) => {
-      while (performance.now() < end && !connection.isClosed) {
+      while (performance.now() < end) {
         if (await placeCall(connection, make, times)) calls++;
         else failed++;
       }
@@ -145,7 +153,7 @@ export async function openLoop(url: URL, make: MakeCall, rate: number, seconds: 
       const call = placeCall(connection, make, times).then((isGood) => {
         if (isGood) calls++;
         else failed++;
-        if (!connection.isClosed) free.push(connection);
+        free.push(connection);
       });
       running.add(call);
       call.then(() => running.delete(call));
@@ -160,7 +168,7 @@ export async function openLoop(url: URL, make: MakeCall, rate: number, seconds: 
 }
 
 function connect(url: URL, count: number): Promise<Connection[]> {
-  return Promise.all(Array.from({ length: count }, () => Connection.open(url.hostname, Number(url.port))));
+  return Promise.all(Array.from({ length: count }, () => new Connection(url).open()));
 }
 
 /** The value below which `share` of the sorted values lie. */
