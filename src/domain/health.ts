@@ -178,7 +178,7 @@ function react(state: HealthState, evidence: Evidence, now: number, mayEject: ()
     case 'check-slow':
       return afterSlowCheck(state, now);
     case 'call-slow':
-      return withoutFailures(state);
+      return afterSlowCall(state);
     case 'check-refused':
     case 'call-refused':
       return state.health === 'down' ? state : change(state, 'down', 'nobody listens at its port', now);
@@ -250,6 +250,13 @@ function afterSlowCheck(state: HealthState, now: number): HealthState {
     case 'ejected':
       return withoutFailures(state);
   }
+}
+
+/** A node that answers calls late answers them: it is no case for an ejection, which would outlast its slowness. */
+function afterSlowCall(state: HealthState): HealthState {
+  const alive = withoutFailures(state);
+
+  return alive.errors === 0 ? alive : { ...alive, errors: 0, lastErrorCall: null };
 }
 
 /** A node that answers calls lives, whatever became of its checks; one that was `down` must answer those as well. */

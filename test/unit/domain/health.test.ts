@@ -378,6 +378,13 @@ describe('an answer that came too late for a new call', () => {
     expect(after('check-refused', 'check-slow', 'check-ok', 'check-ok').health).toBe('up');
   });
 
+  test('of a call shows that calls are answered: a slow node is not ejected when it is quick again', () => {
+    let state = after('check-ok');
+    for (const callId of ['a', 'b', 'c', 'd', 'e']) state = step(state, callSilent(callId), 1000, yes).state;
+    state = step(state, { kind: 'call-slow' }, 1000, yes).state;
+    expect(step(state, ok, 1000, yes).state.health).toBe('up');
+  });
+
   test('of a call changes nothing while the node is up', () => {
     const up = after('check-ok');
     expect(step(up, { kind: 'call-slow' }, 2000, () => true).state).toBe(up);
