@@ -327,7 +327,9 @@ The appliance and the relays stay up; Ctrl-C ends them.
     curl -s ${url}/v1/calls/mine@1
   By the command line:
     ${cli} node list --url ${url}
-    ${cli} call list --url ${url}`);
+    ${cli} call list --url ${url}
+    ${cli} explain mine@1 --url ${url}
+    ${cli} top --url ${url}`);
 }
 
 function untilSignal(): Promise<void> {
