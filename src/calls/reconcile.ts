@@ -1,6 +1,6 @@
 /**
- * Compares the calls of a node with ours, now and then and after a restart: calls the node lost are ended here, calls of ours
- * that are left there are deleted, calls of other controllers are left alone and counted.
+ * Compares the calls of a node with ours, now and then and after a restart: calls the node lost are ended here, calls that
+ * ended here by BYE and are left there are deleted, calls of other controllers are left alone and counted.
  */
 
 import { SQLiteError } from 'bun:sqlite';
@@ -51,7 +51,7 @@ export interface Report {
   readonly kept: number;
   /** Calls the node does not have any more; they were ended here. */
   readonly lost: number;
-  /** Calls we ended or have elsewhere that the node still had; it is told to delete them. */
+  /** Calls that ended here by BYE, or canaries of ours, that the node still had; it is told to delete them. */
   readonly strays: number;
   /** Calls on the node that are not ours. */
   readonly foreign: number;
@@ -97,7 +97,7 @@ const PACE_MS = 100;
 /** Calls looked at, and ids looked up in the database (some 10 us each), before others have their turn. */
 const CALLS_PER_TURN = 1000;
 const LOOKUPS_PER_TURN = 50;
-/** A call that ended or moved less than this before the node listed its calls may have been on its way out, ms. */
+/** A call that ended less than this before the node listed its calls may have been on its way out, ms. */
 const ENDING_MS = 5000;
 
 export class Reconcile {
@@ -229,8 +229,9 @@ export class Reconcile {
     // First ours, then theirs: what is bound to a node now, the node has had before it is asked.
     const ours = await this.#callsOn(member);
     const monitor = watch.monitorOf(member);
-    const before = await monitor.statistics(clock.monotonic() + STATISTICS_MS);
-    if (before instanceof RelayFailure) return failureOf(member, before);
+    // A silent node is not asked for each of its calls.
+    const figures = await monitor.statistics(clock.monotonic() + STATISTICS_MS);
+    if (figures instanceof RelayFailure) return failureOf(member, figures);
     const listedAt = clock.utc();
     const { ids, isWhole } = await this.#list(monitor);
 
@@ -314,7 +315,6 @@ export class Reconcile {
   /** `settled`: nothing is to be done, or it is being done. */
   #ownerOf(member: Member, callId: string, { listedAt }: TheirList): 'settled' | 'stray' | 'foreign' {
     const { calls, strays, store, isBusy } = this.#parts;
-    const isSettled = (call: Call): boolean => call.updatedAt > listedAt - ENDING_MS;
     const live = calls.get(callId);
     if (live?.nodeId === member.id || isBusy(callId) || strays.has(member.id, callId)) return 'settled';
     // A call that lives is never deleted because of a list: this may be the relay of its own node under another name. What it
@@ -327,7 +327,7 @@ export class Reconcile {
     // with credentials, for one. After a BYE nobody uses a Call-ID again.
     if (ended?.endReason !== 'bye') return 'foreign';
 
-    return isSettled(ended) ? 'settled' : 'stray';
+    return ended.updatedAt > listedAt - ENDING_MS ? 'settled' : 'stray';
   }
 
   /** Whether the node was forgotten or got another socket, or we end. */

@@ -30,8 +30,8 @@ FILE is one of
       weight, kind, impose_mode, priority, capacity, tags, http_port
                       optional, as for "rtp-cluster node add"
 
-Without media addresses, as in the tables of the proxies, a node that exists keeps its own. For new
-ones they may come from here:
+Without media addresses, as in the tables of the proxies, a node that exists keeps its own, unless it
+moves to another host. For new and moved ones they may come from here:
   --inner-from-socket  The inner media address is the address of the socket
   --addresses FILE     Lines of SOCKET_IP,OUTER_IP or SOCKET_IP,INNER_IP,OUTER_IP, as in
                        192.168.2.3,203.0.113.3

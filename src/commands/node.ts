@@ -26,8 +26,8 @@ export const help = `Usage: rtp-cluster node list [--wide]
 Shows and changes the nodes (media relays). SOCKET is the control socket as in OpenSIPS's table:
 udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890. "node set" changes only what is given. A node that drains gets
 no new calls, those it has go on; one in maintenance gets none either, whatever happens to the others.
-"check" looks at a node now, "reconcile" compares its calls with ours: what it lost is ended here, what was
-left there is deleted, calls of other controllers are left alone.
+"check" looks at a node now, "reconcile" compares its calls with ours: what it lost is ended here, what ended
+here and is left there is deleted, calls of other controllers are left alone.
 
   --wide             All columns
   --set SET          The set, a number from 0

@@ -152,13 +152,6 @@ export class Fleet {
     return Math.max(-1, ...this.#members.keys()) + 1;
   }
 
-  /** The removed node that would come back if this socket were added to this set again. */
-  removedTwin({ socket, setId }: Pick<Node, 'socket' | 'setId'>): Member | undefined {
-    return [...this.#members.values()].find(
-      ({ node, removedAt }) => removedAt !== null && node.socket === socket && node.setId === setId,
-    );
-  }
-
   /** Adds nodes, or changes those with the same id. All of them or, if the database refuses, none. */
   put(nodes: readonly Node[]): undefined | Failure {
     return this.apply({ put: nodes, remove: [], sets: [] });

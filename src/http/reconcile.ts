@@ -22,7 +22,7 @@ export function reconcileRoutes(fleet: Fleet, reconcile: Reconcile) {
         tags: ['nodes'],
         summary: 'Compare the calls of a node with ours',
         description:
-          'Calls the node lost are ended here, ours that are left there are deleted, calls of other controllers are left alone. Done by itself every `checks.reconcile_s` and after a restart of the relay.',
+          'Calls the node lost are ended here, those that ended by BYE and are left there are deleted, calls of other controllers are left alone. Done by itself every `checks.reconcile_s` and after a restart of the relay.',
       },
     },
   );
