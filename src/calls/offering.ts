@@ -85,11 +85,15 @@ export class Offering {
       if (deadline - now < LEAST_TRY_MS) break;
       const isLast = index === candidates.length - 1;
       const isKnownDead = member.health === 'down';
+      // Counted from the choice on, without a turn between, so that calls that come at once see each other.
+      const isOffered = call?.nodeId !== member.id;
+      if (isOffered) member.offers++;
       const outcome = await this.#try(member, call, request, family, {
         // The last hope gets all the time there is, unless it did not even answer a check.
         deadline: isLast && !member.isSilent ? deadline : Math.min(deadline, now + this.#firstTryMs),
         isLast,
       });
+      if (isOffered) member.offers--;
       step.tries.push({
         node: member.id,
         result: outcome.result,
@@ -151,9 +155,7 @@ export class Offering {
         };
       }
     }
-    if (!isOwner) member.offers++;
     const reply = await member.driver.offer(relayRequest(request, member, address, !isOwner), deadline);
-    if (!isOwner) member.offers--;
     if (!(reply instanceof RelayFailure)) {
       const sdp = checkReply(reply, request, member, address);
       if (!(sdp instanceof Failure)) return { result: 'ok', sdp };

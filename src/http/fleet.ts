@@ -11,14 +11,17 @@ import { nodeFields, nodeId, nodeSocket } from './nodes.ts';
 import { failureResponse, json } from './responses.ts';
 import { setFields } from './sets.ts';
 
-/** Keys that do not exist stay in the body, so that the roster can say which: a typing error must not become a default. */
-const ENTRY = { additionalProperties: true };
-const Document = t.Object({
-  sets: t.Optional(t.Array(t.Object({ id: t.Integer(), ...setFields }, ENTRY), { maxItems: MAX_NODES })),
-  nodes: t.Optional(
-    t.Array(t.Object({ id: nodeId, socket: nodeSocket, ...nodeFields }, ENTRY), { maxItems: MAX_NODES }),
-  ),
-});
+/** Keys that do not exist stay in, so that they can be refused by name: a typing error must not become a default. */
+const OPEN = { additionalProperties: true };
+const Document = t.Object(
+  {
+    sets: t.Optional(t.Array(t.Object({ id: t.Integer(), ...setFields }, OPEN), { maxItems: MAX_NODES })),
+    nodes: t.Optional(
+      t.Array(t.Object({ id: nodeId, socket: nodeSocket, ...nodeFields }, OPEN), { maxItems: MAX_NODES }),
+    ),
+  },
+  OPEN,
+);
 const Flag = t.Optional(t.Union([t.Literal('true'), t.Literal('false')]));
 const detail = (summary: string, description = '') => ({ tags: ['fleet'], summary, description });
 
@@ -60,7 +63,7 @@ export function fleetRoutes(fleet: Fleet, roster: Roster) {
       {
         parse: 'json',
         body: Document,
-        query: t.Object({ dry_run: Flag, prune: Flag }),
+        query: t.Object({ dry_run: Flag, prune: Flag }, OPEN),
         detail: detail(
           'Make the fleet what a declaration says',
           'All of it or, if anything is wrong, nothing. A node is found by its id, or without one by its socket in its set. ' +

@@ -1,7 +1,8 @@
 /** A call that moves on leaves nothing behind, whatever the node it leaves has to say. */
 
 import { describe, expect, test } from 'bun:test';
-import { type Cluster, failed, makeCluster, phoneSdp, relayed, sip } from '../../fakes/cluster.ts';
+import { settle } from '../../fakes/clock.ts';
+import { type Cluster, failed, makeCluster, makeNode, phoneSdp, relayed, sip } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 
 const CALLER = phoneSdp('10.9.9.9');
@@ -87,6 +88,45 @@ describe('a node that has something left of an earlier try', () => {
     const cluster = makeCluster();
     cluster.relay(0).next('offer', fails('busy'));
     expect(relayed(await cluster.requests.auto(INVITE)).nodeId).toBe(1);
+    expect(cluster.strays.size).toBe(0);
+  });
+});
+
+test('calls under way count towards the capacity of a node before it has answered', async () => {
+  const nodes = [makeNode(0, { capacity: 3 }), makeNode(1)];
+  const cluster = makeCluster({ nodes });
+  for (const id of [0, 1]) cluster.relay(id).always('offer', 'never');
+  const calls = Array.from({ length: 10 }, (_, index) =>
+    cluster.requests.auto(sip({ method: 'INVITE', callId: `c${index}` }, CALLER)),
+  );
+  await settle();
+  expect(cluster.relay(0).offers.length).toBe(3);
+  await cluster.clock.advance(1000);
+  await Promise.all(calls);
+  expect([cluster.fleet.get(0)?.sessions, cluster.fleet.get(1)?.sessions]).toEqual([0, 0]);
+});
+
+describe('in panic', () => {
+  /** Five nodes known to be dead, whose ports are closed. */
+  function dead(): Cluster {
+    const cluster = makeCluster({ nodes: Array.from({ length: 5 }, (_, id) => makeNode(id)) });
+    for (const member of cluster.fleet.all()) {
+      member.opinion = { ...member.opinion, health: 'down' };
+      cluster.relay(member.id).always('offer', fails('unreachable'));
+    }
+
+    return cluster;
+  }
+
+  test('a call knocks at three closed doors and no more', async () => {
+    const cluster = dead();
+    failed(await cluster.requests.auto(INVITE));
+    expect(cluster.asked()).toEqual(['0 offer', '1 offer', '2 offer']);
+  });
+
+  test('a node that was dead before and refuses has nothing of the call: nothing is to be deleted', async () => {
+    const cluster = dead();
+    failed(await cluster.requests.auto(INVITE));
     expect(cluster.strays.size).toBe(0);
   });
 });

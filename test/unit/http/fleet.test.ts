@@ -63,6 +63,18 @@ describe('GET /v1/fleet', () => {
 
 describe('POST /v1/fleet', () => {
   test.each([
+    ['?dryrun=true', {}, 'dryrun'],
+    ['', { prune: true }, 'prune'],
+  ])('%s with %p changes nothing: a word nobody reads would be believed', async (query, more, word) => {
+    const api = makeApi();
+    const before = await exported(api);
+    const answer = await declare(api, { nodes: [NEW], ...more }, query);
+    expect([answer.status, answer.code]).toEqual([400, 'RTPC_BAD_PARAMETER']);
+    expect(answer.message).toContain(`"${word}"`);
+    expect(await exported(api)).toEqual(before);
+  });
+
+  test.each([
     ['docs/fleet-file.md', /```toml\n(.+?)```/s],
     ['src/commands/apply.ts', /(\n {2}\[\[set\]\].+?weight = 100\n)/s],
   ])('takes the file that %s shows', async (path, pattern) => {

@@ -127,6 +127,13 @@ describe('the list of events', () => {
   });
 });
 
+test('on a disk that works no event is dropped, however many come at once', async () => {
+  const { store } = openStore(new FakeClock());
+  for (let index = 0; index < 3000; index++) store.event('node.down', { nodeId: index });
+  await flush(store);
+  expect([store.events.list(5000, null).length, store.counters.droppedEvents]).toEqual([3000, 0]);
+});
+
 describe('what follows an event', () => {
   test('comes oldest first, in slices', async () => {
     const { store } = await withEvents();
