@@ -1075,6 +1075,19 @@ describe('a node that flaps', () => {
     expect((await told(world)).length).toBe(24);
   });
 
+  test('is told to fall after all, if it stays so for five seconds', async () => {
+    const { world, ...watched } = await settled();
+    await flap({ world, ...watched }, 20);
+    const before = (await told(world)).length;
+    // It answers checks later than a call would wait.
+    world.relay(0, (monitor) => monitor.always('ping', 400));
+    await world.clock.advance(4000);
+    expect(watched.member(0).health).toBe('falling');
+    expect((await told(world)).length).toBe(before);
+    await world.clock.advance(6000);
+    expect((await told(world)).slice(before)).toEqual(['up>falling']);
+  });
+
   test('is told to be down though nobody was told that it fell: from what was told last', async () => {
     const { world, ...watched } = await settled();
     await flap({ world, ...watched }, 20);
