@@ -11,9 +11,20 @@ export interface NgDict {
   readonly [key: string]: NgValue;
 }
 
+/** A call as a relay is told of it. */
+export interface RelayCall {
+  readonly callId: string;
+  /** What the driver wanted remembered of the call, in words of its own; null or missing if that is nothing, or not known. */
+  readonly memo?: string | null;
+  /** Tags of its parties as far as they are known: without a memo, rtpproxy knows a call by one of them only. */
+  readonly tags?: readonly string[];
+}
+
 /** The parties of an offer or answer, in the protocol's sense: `fromTag` is the offerer in both. */
 export interface Parties {
   readonly callId: string;
+  /** As in `RelayCall`. */
+  readonly memo?: string | null;
   readonly fromTag: string;
   readonly toTag?: string;
   readonly branch?: string;
@@ -29,8 +40,22 @@ export interface MediaRequest extends Parties {
   readonly interfaces?: readonly [string, string];
   /** Whether this is the offer that creates the call, the only request a limit of the relay may refuse. */
   readonly isNew: boolean;
+  /** Of an answer: whether it establishes the dialog. After an early one another callee may answer otherwise. */
+  readonly isFinal?: boolean;
   /** Further ng keys of the client; they win over what the driver would add, except for the keys above. */
   readonly extra: NgDict;
+}
+
+/** What a relay made of an offer or answer. */
+export interface MediaReply {
+  /** The rewritten SDP as the relay gave it, '' if it gave none; the caller checks the addresses. */
+  readonly sdp: string;
+  /** What is to be remembered of the call from now on. */
+  readonly memo: string | null;
+  /** Sessions the relay has for the call now, as it counts them: one, or for rtpproxy one for each stream. */
+  readonly sessions: number;
+  /** Whether the relay had forgotten the call and has begun it anew: its ports have changed. */
+  readonly isRenewed?: boolean;
 }
 
 /**
@@ -41,6 +66,7 @@ export interface MediaRequest extends Parties {
  * `silent`: no reply in time, so nobody knows whether it was done. `unreachable`: nobody listens there.
  * `garbled`: a reply that cannot be read; as `silent`. `busy`: our own queue for this node is full, or our host cannot send; nothing was sent.
  * `too-large`: the request does not fit into a datagram; nothing was sent.
+ * `bad-sdp`: a relay of this kind cannot carry this SDP; nothing was sent.
  */
 export type RelayFailureKind =
   | 'refused'
@@ -50,13 +76,16 @@ export type RelayFailureKind =
   | 'unreachable'
   | 'garbled'
   | 'busy'
-  | 'too-large';
+  | 'too-large'
+  | 'bad-sdp';
 
 export class RelayFailure {
   constructor(
     readonly kind: RelayFailureKind,
     /** The relay's own words where it spoke, else ours. */
     readonly reason: string,
+    /** The memo of what the relay may have of the call now although it failed; missing if that is nothing new. */
+    readonly left?: string,
   ) {}
 
   /** Whether the relay may have done what was asked although we have no answer. */
@@ -71,40 +100,45 @@ export interface DeleteResult {
   readonly found: boolean;
   /** The relay's whole reply: final statistics where it gives them. */
   readonly reply: NgDict;
+  /** What is to be remembered of a call of which only one branch was deleted; missing if that is as before. */
+  readonly left?: Pick<MediaReply, 'memo' | 'sessions'>;
 }
 
 /** Commands to one node. Every call ends by `deadline` (monotonic milliseconds) at the latest; none ever throws. */
 export interface RelayDriver {
-  /** Returns the rewritten SDP as the relay gave it; the caller checks the addresses. `sdp` is '' where the relay gave none. */
-  offer(request: MediaRequest, deadline: number): Promise<string | RelayFailure>;
-  answer(request: MediaRequest, deadline: number): Promise<string | RelayFailure>;
+  /**
+   * Whether an offer in a call which the relay has forgotten begins the call anew there, and the reply says so: then its node need
+   * not be asked before.
+   */
+  readonly renewsCalls: boolean;
+  offer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure>;
+  answer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure>;
   /** Ends a call, or with `branch` and `fromTag` one branch of it, at once (no delay on the relay). */
   delete(call: DeleteRequest, deadline: number): Promise<DeleteResult | RelayFailure>;
   /** The relay's own record of a call. */
-  query(callId: string, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure>;
-  /** Any other command, as it is; `message` must name `command` and `call-id`. */
-  command(message: NgDict, deadline: number): Promise<NgDict | RelayFailure>;
+  query(call: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure>;
+  /** Any other command about `call`, as it is; `message` must name `command` and `call-id`. */
+  command(message: NgDict, call: RelayCall, deadline: number): Promise<NgDict | RelayFailure>;
   /** Releases the socket; requests under way end as `unreachable`. */
   close(): void;
 }
 
-export interface DeleteRequest {
-  readonly callId: string;
+export interface DeleteRequest extends RelayCall {
   readonly fromTag?: string;
   readonly branch?: string;
 }
 
 /** A node's own figures, in one form for every kind of relay. What a relay does not tell is null. */
 export interface RelayStatistics {
-  /** Time since the relay started, s. It goes backwards when the relay restarts. */
-  readonly uptimeS: number;
+  /** Time since the relay started, s; null if it does not say. It goes backwards when the relay restarts. */
+  readonly uptimeS: number | null;
   /**
-   * Calls it has now: ours, those of other controllers, those it keeps for a while after their end. Not those of another node which
-   * it only sees through a shared store, although it lists them: they are no load, and no limit counts them.
+   * Sessions it has now, as it counts them (rtpengine: calls, rtpproxy: streams): ours, those of other controllers, those it keeps
+   * for a while after their end. Not those of another node which it only sees through a shared store, although it lists them: they are no load, and no limit counts them.
    */
   readonly sessions: number;
-  /** Calls that ended since its start; with `uptimeS` it tells a restart. */
-  readonly ended: number;
+  /** Counters that only grow while the relay lives, always the same ones: where one has fallen, it has restarted. */
+  readonly growing: readonly number[];
   /** Media ports of the interface with the smallest share of free ones: where calls fail first. Null if it does not say. */
   readonly ports: { readonly free: number; readonly total: number } | null;
   /** Media packets, bytes and errors in the last second; null if it does not say. */
@@ -130,6 +164,7 @@ export interface RelayMonitor {
   /**
    * Call-IDs of the calls it has, at most `limit`, in no order; those it only sees through a shared store included. A list as long as
    * the limit may be cut off. `too-large`: it has more than the way to it can carry, and fewer than `limit` would be a false answer.
+   * `rejected`: this kind of relay does not tell its calls.
    */
   list(limit: number, deadline: number): Promise<readonly string[] | RelayFailure>;
   /** Makes a call and deletes it, to see that the node opens ports and writes SDP. Returns the time it took, ms. */

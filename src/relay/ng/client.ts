@@ -1,346 +1,52 @@
-/**
- * One node's ng socket: cookies, retransmission, time-outs and the window of requests in flight
- * (reference: ng-protocol 1 and 14). One outstanding request per call is the caller's duty.
- */
+/** The ng protocol over datagrams: bencoded dictionaries in both directions (reference: ng-protocol 1 and 2). */
 
 import type { SocketAddress } from '../../domain/node.ts';
 import type { Clock } from '../../util/clock.ts';
-import { type NgDict, type NgValue, RelayFailure } from '../driver.ts';
+import { type NgDict, RelayFailure } from '../driver.ts';
+import {
+  type Codec,
+  DatagramClient,
+  type DatagramLimits,
+  type DatagramOptions,
+} from '../wire/datagram-client.ts';
 import { DecodeError, decode, encodeText, isDict } from './bencode.ts';
-import { Cookies, type Unawaited } from './cookies.ts';
-import { newCounters } from './counters.ts';
-import { type Datagrams, type OpenDatagrams, openUdp } from './datagrams.ts';
-import { RoundTrip } from './round-trip.ts';
 
-/** Requests in flight to one node; rtpengine's receive buffer loses datagrams from about 150 on (ng-protocol 1.4). */
-export const WINDOW = 64;
-/** Requests waiting for a place in the window; beyond it they end as `busy`. */
-export const MAX_WAITING = 1024;
-/** Largest request in bytes, cookie included; the rest of a datagram is left for what the reply adds (ng-protocol 1.3). */
-export const MAX_REQUEST_BYTES = 60_000;
-/** Distance of timer ticks; no request outlives its deadline, some end up to one tick earlier. */
-const TICK_MS = 10;
+/**
+ * rtpengine's receive buffer loses datagrams from about 150 requests in flight on (ng-protocol 1.4). What a request leaves free of a
+ * datagram is for what the reply adds to it (1.3).
+ */
+export const LIMITS: DatagramLimits = { window: 64, requestBytes: 60_000 };
 
-export interface NgClientOptions {
-  /**
-   * Longest time until the first retransmission, ms; 150 by default. It is taken until the first round trip was measured, then as
-   * much less as `RoundTrip` says. Each further retransmission waits twice as long as the one before.
-   */
-  readonly retransmitMs?: number;
-  /** Called when a reply comes to a request given up: too late for that one, but the node lives. */
-  readonly onLate?: () => void;
-  /** Opens the socket; UDP by default. */
-  readonly open?: OpenDatagrams;
-  /** Start of every cookie, without spaces; 64 random bits by default, since rtpengine's memory outlives us. */
-  readonly cookiePrefix?: string;
-}
+/** Requests to one rtpengine; replies come as they are, whatever their `result` says. */
+export type NgClient = DatagramClient<NgDict, NgDict>;
 
-interface Pending {
-  readonly cookie: string;
-  readonly datagram: Buffer;
-  readonly deadline: number;
-  readonly end: (outcome: NgDict | RelayFailure) => void;
-  /** Datagrams of it the system took, and when it took the first one (monotonic ms). */
-  sends: number;
-  sentAt: number;
-  /** When to send again, and how long to wait after that. */
-  resendAt: number;
-  /** False while the system's send buffer is full. */
-  isTaken: boolean;
-}
-
-export class NgClient {
-  readonly counters = newCounters();
-
-  readonly #address: SocketAddress;
-  readonly #clock: Clock;
-  readonly #roundTrip: RoundTrip;
-  readonly #onLate: (() => void) | undefined;
-  readonly #open: OpenDatagrams;
-  readonly #cookies: Cookies;
-  /** Requests sent and not yet ended, by cookie. */
-  readonly #inFlight = new Map<string, Pending>();
-  /** Requests not yet sent, oldest first. */
-  readonly #waiting = new Set<Pending>();
-  #socket: Datagrams | undefined;
-  #isOpening = false;
-  #isClosed = false;
-  #stopTimer: (() => void) | undefined;
-
-  /** The socket is opened by the first request. */
-  constructor(address: SocketAddress, clock: Clock, options: NgClientOptions = {}) {
-    this.#address = address;
-    this.#clock = clock;
-    this.#roundTrip = new RoundTrip(options.retransmitMs ?? 150, TICK_MS);
-    this.#onLate = options.onLate;
-    this.#open = options.open ?? openUdp;
-    this.#cookies = new Cookies(options.cookiePrefix);
-  }
-
-  /** Requests sent and not yet answered. */
-  get inFlight(): number {
-    return this.#inFlight.size;
-  }
-
-  /** Requests not yet sent. */
-  get waiting(): number {
-    return this.#waiting.size;
-  }
-
-  /** Smoothed round trip, ms; null before the first one was measured. */
-  get rttMs(): number | null {
-    return this.#roundTrip.smoothedMs;
-  }
-
-  /**
-   * Sends a message and returns the reply, whatever its `result` says. `deadline` is in monotonic milliseconds.
-   * Failures: `silent`, `unreachable`, `garbled`, `busy`, `too-large`. Never throws.
-   */
-  request(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
-    if (this.#isClosed) return Promise.resolve(new RelayFailure('unreachable', 'this node was taken away'));
-    const cookie = this.#cookies.next();
-    let text: string;
+const CODEC: Codec<NgDict, NgDict> = {
+  encode(message) {
     try {
-      text = encodeText(message);
+      return encodeText(message);
     } catch (error) {
       // A defect of ours, but a relay driver never throws; nothing was sent.
-      return Promise.resolve(new RelayFailure('rejected', `the message cannot be encoded: ${String(error)}`));
+      return new RelayFailure('rejected', `the message cannot be encoded: ${String(error)}`);
     }
-    const datagram = Buffer.from(`${cookie} ${text}`, 'latin1');
-    if (datagram.length > MAX_REQUEST_BYTES) {
-      const reason = `the request has ${datagram.length} bytes; at most ${MAX_REQUEST_BYTES} are sent`;
-      return Promise.resolve(new RelayFailure('too-large', reason));
-    }
-    if (this.#waiting.size >= MAX_WAITING) {
-      this.counters.busy++;
-      return Promise.resolve(
-        new RelayFailure('busy', `${MAX_WAITING} requests to this node are waiting already`),
-      );
-    }
-
-    return new Promise((end) => {
-      this.#waiting.add({
-        cookie,
-        datagram,
-        deadline,
-        end,
-        sends: 0,
-        sentAt: 0,
-        resendAt: 0,
-        isTaken: false,
-      });
-      this.#stopTimer ??= this.#clock.every(TICK_MS, () => this.#tick());
-      this.#pump();
-    });
-  }
-
-  /** Ends everything under way as `unreachable` and closes the socket. */
-  close(): void {
-    this.#isClosed = true;
-    this.#failAll(new RelayFailure('unreachable', 'this node was taken away'));
-    this.#dropSocket();
-    this.#stopTimer?.();
-    this.#stopTimer = undefined;
-  }
-
-  /** Moves waiting requests into the window. */
-  #pump(): void {
-    for (const pending of this.#waiting) {
-      if (this.#inFlight.size >= WINDOW) return;
-      if (this.#socket === undefined) {
-        this.#openSocket();
-        return;
-      }
-      this.#waiting.delete(pending);
-      this.#inFlight.set(pending.cookie, pending);
-      this.counters.sent++;
-      this.#send(pending);
-    }
-  }
-
-  #openSocket(): void {
-    if (this.#isOpening) return;
-    this.#isOpening = true;
-    // A socket given up may still have something to say, about requests that have ended.
-    let isCurrent = true;
-    const events = {
-      onMessage: (bytes: Uint8Array) => this.#onMessage(bytes),
-      onError: (error: Error) => {
-        if (isCurrent) this.#onError(error);
-      },
-    };
-    this.#open(this.#address, events).then(
-      (socket) => {
-        this.#isOpening = false;
-        this.#socket = {
-          send: (bytes) => socket.send(bytes),
-          close: () => {
-            isCurrent = false;
-            socket.close();
-          },
-        };
-        if (this.#isClosed) this.#dropSocket();
-        else this.#pump();
-      },
-      (error: unknown) => {
-        this.#isOpening = false;
-        this.counters.socketErrors++;
-        this.#failUnsent(`no socket to this node: ${String(error)}`);
-      },
-    );
-  }
-
-  #send(pending: Pending): void {
-    const now = this.#clock.monotonic();
-    pending.resendAt = now + this.#roundTrip.waitMs;
-    try {
-      pending.isTaken = this.#socket?.send(pending.datagram) ?? false;
-      if (pending.isTaken && ++pending.sends === 1) pending.sentAt = now;
-    } catch (error) {
-      if (isRefusal(error)) {
-        // The refusal of something sent earlier, told in place of sending: a new request gets its chance on a new socket.
-        if (pending.sends === 0) {
-          this.#inFlight.delete(pending.cookie);
-          this.#waiting.add(pending);
-          this.counters.sent--;
-        }
-        this.#refused();
-        return;
-      }
-      this.counters.socketErrors++;
-      this.#end(pending, unsent(pending, `cannot send to this node: ${String(error)}`, error));
-      // The host's addresses or routes may have changed: the next request gets a new socket.
-      this.#dropSocket();
-    }
-  }
-
-  /** The system gives us no socket: that says nothing of the node. */
-  #failUnsent(reason: string): void {
-    for (const pending of [...this.#inFlight.values(), ...this.#waiting])
-      this.#end(pending, unsent(pending, reason));
-  }
-
-  /**
-   * Nobody listens: ends everything in flight. The socket goes too: Bun 1.4 may report one refusal twice, the second time only when
-   * the next request is under way, which would then end for nothing although the node is back.
-   */
-  #refused(): void {
-    const failure = new RelayFailure('unreachable', 'nobody listens at this port');
-    this.counters.refused += this.#inFlight.size;
-    for (const pending of this.#inFlight.values()) this.#end(pending, failure);
-    this.#dropSocket();
-  }
-
-  #onMessage(bytes: Uint8Array): void {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const space = buffer.indexOf(0x20);
-    const cookie = buffer.toString('latin1', 0, space < 0 ? buffer.length : space);
-    const pending = this.#inFlight.get(cookie);
-    const now = this.#clock.monotonic();
-    if (pending === undefined) {
-      this.#onUnawaited(this.#cookies.classify(cookie, now));
-      return;
-    }
-    this.counters.replies++;
-    // Which of several datagrams a reply is for, nobody can tell (Karn's algorithm).
-    if (pending.sends === 1) this.#roundTrip.measured(now - pending.sentAt);
-    this.#cookies.answered(cookie);
+  },
+  decode(body) {
     // 13.5 answers what it cannot decode with an empty body (ng-protocol 1.1).
-    const reply: NgValue | DecodeError =
-      space < 0 || space + 1 === buffer.length
-        ? new DecodeError('empty body', 0)
-        : decode(buffer.subarray(space + 1));
-    if (reply instanceof DecodeError || !isDict(reply)) {
-      this.counters.garbled++;
-      const reason =
-        reply instanceof DecodeError ? `${reply.reason} at byte ${reply.offset}` : 'no dictionary';
-      this.#end(pending, new RelayFailure('garbled', `the reply cannot be read: ${reason}`));
-    } else {
-      this.#end(pending, reply);
-    }
-    this.#pump();
-  }
+    const reply = body.length === 0 ? new DecodeError('empty body', 0) : decode(body);
+    if (!(reply instanceof DecodeError)) return isDict(reply) ? reply : unreadable('no dictionary');
 
-  #onUnawaited(kind: Unawaited): void {
-    this.counters[kind]++;
-    if (kind !== 'unknown') this.#roundTrip.tooShort();
-    if (kind === 'late') this.#onLate?.();
-  }
+    return unreadable(`${reply.reason} at byte ${reply.offset}`);
+  },
+};
 
-  #onError(error: Error): void {
-    if (!isRefusal(error)) {
-      this.counters.socketErrors++;
-      return;
-    }
-    this.#refused();
-    this.#pump();
-  }
-
-  #tick(): void {
-    const now = this.#clock.monotonic();
-    for (const pending of this.#waiting) {
-      // What was never sent is certain not to have been done, so this is no `silent`.
-      if (!isDue(pending, now)) continue;
-      this.counters.busy++;
-      this.#end(
-        pending,
-        new RelayFailure('busy', 'no place in the window for this node within the time budget'),
-      );
-    }
-    for (const pending of this.#inFlight.values()) {
-      if (isDue(pending, now)) this.#giveUp(pending, now);
-      else if (!pending.isTaken) this.#send(pending);
-      else if (now >= pending.resendAt) {
-        this.counters.retransmitted++;
-        this.#send(pending);
-      }
-    }
-    this.#cookies.forget(now);
-    this.#pump();
-    // The socket was given up while others were in flight: they go on over a new one.
-    if (this.#socket === undefined && this.#inFlight.size > 0) this.#openSocket();
-    if (this.#inFlight.size + this.#waiting.size > 0) return;
-    this.#stopTimer?.();
-    this.#stopTimer = undefined;
-  }
-
-  #giveUp(pending: Pending, now: number): void {
-    this.counters.timeouts++;
-    this.#cookies.givenUp(pending.cookie, now);
-    this.#end(pending, new RelayFailure('silent', 'no reply within the time budget'));
-  }
-
-  #failAll(failure: RelayFailure): void {
-    for (const pending of [...this.#inFlight.values(), ...this.#waiting]) this.#end(pending, failure);
-  }
-
-  #end(pending: Pending, outcome: NgDict | RelayFailure): void {
-    this.#inFlight.delete(pending.cookie);
-    this.#waiting.delete(pending);
-    pending.end(outcome);
-  }
-
-  #dropSocket(): void {
-    this.#socket?.close();
-    this.#socket = undefined;
-  }
+/** The client of one rtpengine node. Opens its socket with the first request; `close` gives it back. */
+export function createNgClient(
+  address: SocketAddress,
+  clock: Clock,
+  options: DatagramOptions = {},
+): NgClient {
+  return new DatagramClient(address, clock, CODEC, LIMITS, options);
 }
 
-/** Whether the deadline comes before the next tick. */
-function isDue(pending: Pending, now: number): boolean {
-  return pending.deadline - now < TICK_MS;
-}
-
-/** Errors of a send that mean there is no way to the node; others are trouble of our own host (EPERM, ENOBUFS, EMFILE ...). */
-const NO_WAY: ReadonlySet<unknown> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EHOSTDOWN']);
-
-/** What becomes of a request that could not be sent (again): `busy` if the node has nothing to do with it. */
-function unsent({ sends }: Pending, reason: string, error?: unknown): RelayFailure {
-  const hasNoWay = error instanceof Error && 'code' in error && NO_WAY.has(error.code);
-
-  return new RelayFailure(sends > 0 || hasNoWay ? 'silent' : 'busy', reason);
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+function unreadable(reason: string): RelayFailure {
+  return new RelayFailure('garbled', `the reply cannot be read: ${reason}`);
 }

@@ -5,17 +5,23 @@ import type { Clock } from '../../util/clock.ts';
 import {
   type DeleteRequest,
   type DeleteResult,
+  type MediaReply,
   type MediaRequest,
   type NgDict,
+  type RelayCall,
   type RelayDriver,
   RelayFailure,
 } from '../driver.ts';
+import type { WireCounters } from '../wire/counters.ts';
+import type { DatagramOptions } from '../wire/datagram-client.ts';
 import { isDict, newDict } from './bencode.ts';
-import { NgClient, type NgClientOptions } from './client.ts';
-import type { NgCounters } from './counters.ts';
+import { createNgClient, type NgClient } from './client.ts';
 import { deleteMessage, failureIn, mediaMessage, plainMessage, saysNotFound } from './message.ts';
 
 export class NgDriver implements RelayDriver {
+  /** A call it has forgotten is begun anew with one party only, and the reply does not tell. */
+  readonly renewsCalls = false;
+
   readonly #client: NgClient;
 
   constructor(client: NgClient) {
@@ -23,7 +29,7 @@ export class NgDriver implements RelayDriver {
   }
 
   /** What went over this node's socket since the start. */
-  get counters(): Readonly<NgCounters> {
+  get counters(): Readonly<WireCounters> {
     return this.#client.counters;
   }
 
@@ -37,11 +43,11 @@ export class NgDriver implements RelayDriver {
     return this.#client.inFlight + this.#client.waiting;
   }
 
-  offer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+  offer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure> {
     return this.#media('offer', request, deadline);
   }
 
-  answer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+  answer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure> {
     return this.#media('answer', request, deadline);
   }
 
@@ -60,29 +66,37 @@ export class NgDriver implements RelayDriver {
     return failureIn(reply) ?? { found: true, reply };
   }
 
-  query(callId: string, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
+  query({ callId }: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
     const message = newDict();
     message.command = 'query';
     message['call-id'] = callId;
     if (fromTag !== undefined) message['from-tag'] = fromTag;
 
-    return this.#ask(message, deadline);
+    return this.ask(message, deadline);
   }
 
-  command(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
-    return this.#ask(plainMessage(message), deadline);
+  /** The message names the call itself. */
+  command(message: NgDict, _call: RelayCall, deadline: number): Promise<NgDict | RelayFailure> {
+    return this.ask(plainMessage(message), deadline);
+  }
+
+  /** Any message as it is, about a call or not; the reply if it tells of no failure. */
+  async ask(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
+    const reply = await this.#client.request(message, deadline);
+
+    return reply instanceof RelayFailure ? reply : (failureIn(reply) ?? reply);
   }
 
   /** Whether the node lives. That is all a ping tells: a node which refuses every call answers as well (ng-protocol 10). */
   async ping(deadline: number): Promise<'pong' | RelayFailure> {
-    const reply = await this.#ask({ command: 'ping' }, deadline);
+    const reply = await this.ask({ command: 'ping' }, deadline);
 
     return reply instanceof RelayFailure ? reply : 'pong';
   }
 
   /** The dictionary under `statistics` of the reply (ng-protocol 9). */
   async statistics(deadline: number): Promise<NgDict | RelayFailure> {
-    const reply = await this.#ask({ command: 'statistics' }, deadline);
+    const reply = await this.ask({ command: 'statistics' }, deadline);
     if (reply instanceof RelayFailure) return reply;
 
     return isDict(reply.statistics)
@@ -98,19 +112,13 @@ export class NgDriver implements RelayDriver {
     command: 'offer' | 'answer',
     request: MediaRequest,
     deadline: number,
-  ): Promise<string | RelayFailure> {
+  ): Promise<MediaReply | RelayFailure> {
     const reply = await this.#client.request(mediaMessage(command, request), deadline);
     if (reply instanceof RelayFailure) return reply;
     const failure = failureIn(reply, command === 'offer' && request.isNew);
     if (failure !== undefined) return failure;
 
-    return typeof reply.sdp === 'string' ? reply.sdp : '';
-  }
-
-  async #ask(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
-    const reply = await this.#client.request(message, deadline);
-
-    return reply instanceof RelayFailure ? reply : (failureIn(reply) ?? reply);
+    return { sdp: typeof reply.sdp === 'string' ? reply.sdp : '', memo: null, sessions: 1 };
   }
 }
 
@@ -118,7 +126,7 @@ export class NgDriver implements RelayDriver {
 export function createNgDriver(
   address: SocketAddress,
   clock: Clock,
-  options: NgClientOptions = {},
+  options: DatagramOptions = {},
 ): NgDriver {
-  return new NgDriver(new NgClient(address, clock, options));
+  return new NgDriver(createNgClient(address, clock, options));
 }

@@ -7,8 +7,8 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { SocketAddress } from '../../domain/node.ts';
 import type { Clock } from '../../util/clock.ts';
 import { type NgDict, RelayFailure } from '../driver.ts';
+import { Cookies } from '../wire/cookies.ts';
 import { DecodeError, decode, encode, isDict } from './bencode.ts';
-import { Cookies } from './cookies.ts';
 
 /** Longest body read, bytes; a list of 100,000 calls has about 5 MB, and 20 ms go into decoding it. */
 export const MAX_HTTP_BYTES = 8 * 1024 * 1024;

@@ -1,9 +1,9 @@
 /** Looks after a Sipwise rtpengine. */
 
-import { randomBytes } from 'node:crypto';
 import type { SocketAddress } from '../../domain/node.ts';
 import type { Clock } from '../../util/clock.ts';
 import { type Family, sameAddress } from '../../util/ip.ts';
+import { CHECK_RETRANSMIT_MS, newCanary } from '../checks.ts';
 import {
   type MediaRequest,
   type NgDict,
@@ -11,26 +11,19 @@ import {
   type RelayMonitor,
   type RelayStatistics,
 } from '../driver.ts';
+import type { DatagramOptions } from '../wire/datagram-client.ts';
 import { isDict } from './bencode.ts';
-import type { NgClientOptions } from './client.ts';
 import { createNgDriver, type NgDriver } from './driver.ts';
 import { NgHttp } from './http.ts';
 import { failureIn } from './message.ts';
 import { readStatistics } from './statistics.ts';
 
-/** Start of the Call-ID of every canary, so that one which was left behind is known for what it is. */
-export const CANARY_PREFIX = 'rtp-cluster-canary-';
 /** Calls listed at most where there is only UDP: with Call-IDs of up to 62 bytes they fit into a datagram (ng-protocol 9). */
 export const MAX_UDP_LIST = 1000;
-/**
- * Time until a check is sent again, ms: seven times within the 500 ms it may take. Where 30 % of the datagrams are lost each way
- * 1 check of 100 fails then, and a fleet without calls goes 10 minutes without taking a living node for dead.
- */
-const RETRANSMIT_MS = 70;
 /** Largest limit rtpengine can hold, a C int. */
 const MAX_LIMIT = 2_147_483_647;
 
-export interface NgMonitorOptions extends NgClientOptions {
+export interface NgMonitorOptions extends DatagramOptions {
   /** TCP port of `listen-http` at the address of the ng port; null = there is none. */
   readonly httpPort: number | null;
 }
@@ -89,14 +82,14 @@ export class NgMonitor implements RelayMonitor {
   /** The call is deleted also when the offer failed: some versions keep what they refused (ng-protocol 3.1). */
   async canary(address: string, family: Family, deadline: number): Promise<number | RelayFailure> {
     const from = this.#clock.monotonic();
-    const callId = `${CANARY_PREFIX}${randomBytes(8).toString('hex')}`;
+    const callId = newCanary();
     // A third of the time is kept for the deletion.
-    const sdp = await this.#driver.offer(
+    const offered = await this.#driver.offer(
       canaryOffer(callId, address, family),
       from + ((deadline - from) * 2) / 3,
     );
     const deleted = await this.#driver.delete({ callId }, deadline);
-    const failure = sdp instanceof RelayFailure ? sdp : whatIsWrong(sdp, address);
+    const failure = offered instanceof RelayFailure ? offered : whatIsWrong(offered.sdp, address);
     if (deleted instanceof RelayFailure) {
       const { kind, reason } = failure ?? deleted;
       const also = failure === undefined ? '' : `: ${deleted.reason}`;
@@ -150,7 +143,7 @@ export class NgMonitor implements RelayMonitor {
   }
 
   async #overUdp(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
-    const reply = await this.#driver.command(message, deadline);
+    const reply = await this.#driver.ask(message, deadline);
     // A node that answers neither way is down; that says nothing of its HTTP port.
     if (reply instanceof RelayFailure && reply.isUncertain) this.#httpTrouble = null;
 
@@ -171,7 +164,7 @@ export class NgMonitor implements RelayMonitor {
 
   async #cli(command: string, deadline: number): Promise<string | RelayFailure> {
     if (this.#http !== null) return this.#http.cli(command, deadline);
-    const reply = await this.#driver.command({ command: 'cli', body: command }, deadline);
+    const reply = await this.#driver.ask({ command: 'cli', body: command }, deadline);
     if (reply instanceof RelayFailure) {
       if (reply.kind !== 'rejected') return reply;
 
@@ -190,7 +183,7 @@ export class NgMonitor implements RelayMonitor {
 /** The monitor of one rtpengine node. Opens its socket with the first check; `close` gives it back. */
 export function createNgMonitor(address: SocketAddress, clock: Clock, options: NgMonitorOptions): NgMonitor {
   const { httpPort, ...client } = options;
-  const driver = createNgDriver(address, clock, { retransmitMs: RETRANSMIT_MS, ...client });
+  const driver = createNgDriver(address, clock, { retransmitMs: CHECK_RETRANSMIT_MS, ...client });
   const http = httpPort === null ? null : new NgHttp({ host: address.host, port: httpPort }, clock);
 
   return new NgMonitor(driver, http, clock);

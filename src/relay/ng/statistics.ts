@@ -29,7 +29,7 @@ export function readStatistics(statistics: NgDict): RelayStatistics | RelayFailu
   return {
     uptimeS,
     sessions,
-    ended,
+    growing: [ended],
     ports: scarcest(statistics.interfaces),
     packetsPerS: figure(current.packetrate),
     bytesPerS: figure(current.byterate),

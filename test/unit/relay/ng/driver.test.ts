@@ -134,9 +134,9 @@ describe('offer', () => {
 
   test('gives the SDP of the reply, byte for byte, and an empty one where there is none', async () => {
     const act = (d: NgDriver) => d.offer(REQUEST, DEADLINE);
-    expect(await outcome(act, { sdp: SDP, result: 'ok' })).toBe(SDP);
-    expect(await outcome(act, { result: 'ok' })).toBe('');
-    expect(await outcome(act, { result: 'ok', warning: 'odd', sdp: SDP })).toBe(SDP);
+    expect(await outcome(act, { sdp: SDP, result: 'ok' })).toEqual({ sdp: SDP, memo: null, sessions: 1 });
+    expect(await outcome(act, { result: 'ok' })).toMatchObject({ sdp: '' });
+    expect(await outcome(act, { result: 'ok', warning: 'odd', sdp: SDP })).toMatchObject({ sdp: SDP });
   });
 });
 
@@ -191,7 +191,7 @@ describe('replies', () => {
 
   test.each([['Unknown call-id'], ['Unknown call-ID']])('%p is an unknown call', async (reason) => {
     expect(await outcome(answering, error(reason))).toMatchObject({ kind: 'unknown-call', reason });
-    expect(await outcome((d) => d.query('c1', DEADLINE), error(reason))).toMatchObject({
+    expect(await outcome((d) => d.query({ callId: 'c1' }, DEADLINE), error(reason))).toMatchObject({
       kind: 'unknown-call',
     });
   });
@@ -248,13 +248,16 @@ describe('delete', () => {
 
 describe('other commands', () => {
   test('query names the call, and a party if asked', async () => {
-    expect(await sent((d) => d.query('c1', DEADLINE))).toEqual({ command: 'query', 'call-id': 'c1' });
-    expect(await sent((d) => d.query('c1', DEADLINE, 'A'))).toMatchObject({ 'from-tag': 'A' });
+    expect(await sent((d) => d.query({ callId: 'c1' }, DEADLINE))).toEqual({
+      command: 'query',
+      'call-id': 'c1',
+    });
+    expect(await sent((d) => d.query({ callId: 'c1' }, DEADLINE, 'A'))).toMatchObject({ 'from-tag': 'A' });
   });
 
   test('command passes a message on as it is, with lists where the relay wants lists', async () => {
     const message = { command: 'play media', 'call-id': 'c1', file: '/x', flags: 'all', 'cluster-set': 1 };
-    expect(await sent((d) => d.command(message, DEADLINE))).toEqual({
+    expect(await sent((d) => d.command(message, { callId: 'c1' }, DEADLINE))).toEqual({
       command: 'play media',
       'call-id': 'c1',
       file: '/x',

@@ -1,12 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { type NgDict, RelayFailure } from '../../../../src/relay/driver.ts';
 import { FakeNode, type FakeNodeOptions } from '../../../../src/relay/ng/fake-node.ts';
-import {
-  CANARY_PREFIX,
-  createNgMonitor,
-  MAX_UDP_LIST,
-  type NgMonitor,
-} from '../../../../src/relay/ng/monitor.ts';
+import { createNgMonitor, MAX_UDP_LIST, type NgMonitor } from '../../../../src/relay/ng/monitor.ts';
 import { systemClock } from '../../../../src/util/clock.ts';
 import { FakeClock, FakeNet, refusal, settle } from './harness.ts';
 
@@ -124,7 +119,7 @@ describe('statistics', () => {
       result: 'ok',
     });
     expect(messages).toEqual([{ command: 'statistics' }]);
-    expect(outcome).toMatchObject({ uptimeS: 12, sessions: 3, ended: 4 });
+    expect(outcome).toMatchObject({ uptimeS: 12, sessions: 3, growing: [4] });
   });
 
   test.each([
@@ -144,7 +139,7 @@ describe('statistics', () => {
     expect(await monitor.statistics(soon())).toEqual({
       uptimeS: 5,
       sessions: 0,
-      ended: 1,
+      growing: [1],
       ports: { free: 100, total: 100 },
       packetsPerS: 0,
       bytesPerS: 0,
@@ -153,7 +148,7 @@ describe('statistics', () => {
       version: '10.5 or older',
     });
     node.restart();
-    expect(await monitor.statistics(soon())).toMatchObject({ uptimeS: 0, ended: 0 });
+    expect(await monitor.statistics(soon())).toMatchObject({ uptimeS: 0, growing: [0] });
   });
 });
 
@@ -215,7 +210,7 @@ describe('canary', () => {
     expect(outcome).toBe(0);
     const [offer, deletion] = messages;
     expect(offer).toMatchObject({ command: 'offer', 'media-address': ADDRESS, 'address-family': 'IP4' });
-    expect(offer?.['call-id']).toMatch(new RegExp(`^${CANARY_PREFIX}[0-9a-f]{16}$`));
+    expect(offer?.['call-id']).toMatch(/^rtp-cluster-canary-[0-9a-f]{16}$/);
     expect(deletion).toEqual({ command: 'delete', 'call-id': offer?.['call-id'] ?? '', 'delete-delay': 0 });
   });
 

@@ -50,7 +50,7 @@ describe('recorded statistics', () => {
     expect(recorded(`versions/${version}/ver.13-statistics.json`)).toEqual({
       uptimeS: 0,
       sessions: 1,
-      ended: 0,
+      growing: [0],
       ports: { free: 996, total: 1000 },
       packetsPerS: 0,
       bytesPerS: 0,
@@ -66,7 +66,10 @@ describe('recorded statistics', () => {
   });
 
   test('of a node without room for another call say so, and count refused offers as ended', () => {
-    expect(recorded('ports.05-statistics.json')).toMatchObject({ ports: { free: 2, total: 6 }, ended: 3 });
+    expect(recorded('ports.05-statistics.json')).toMatchObject({
+      ports: { free: 2, total: 6 },
+      growing: [3],
+    });
   });
 
   test('count new calls refused for the session limit', () => {
@@ -83,7 +86,7 @@ describe('figures', () => {
     expect(figures()).toEqual({
       uptimeS: 12,
       sessions: 3,
-      ended: 4,
+      growing: [4],
       ports: null,
       packetsPerS: null,
       bytesPerS: null,

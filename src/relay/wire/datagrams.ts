@@ -1,4 +1,4 @@
-/** The socket of the ng client as it sees it, and the real one. Tests pass a network of their own. */
+/** The socket of the datagram client as it sees it, and the real one. Tests pass a network of their own. */
 
 import type { SocketAddress } from '../../domain/node.ts';
 
@@ -26,6 +26,8 @@ export type OpenDatagrams = (address: SocketAddress, events: DatagramEvents) => 
  */
 export const openUdp: OpenDatagrams = async (address, events) => {
   const socket = await Bun.udpSocket({
+    // Bun binds to IPv4 if it is not told, and cannot connect that to IPv6.
+    hostname: address.host.includes(':') ? '::' : '0.0.0.0',
     connect: { hostname: address.host, port: address.port },
     binaryType: 'buffer',
     socket: {

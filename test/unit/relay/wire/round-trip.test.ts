@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { MIN_WAIT_MS, RoundTrip } from '../../../../src/relay/ng/round-trip.ts';
+import { MIN_WAIT_MS, RoundTrip } from '../../../../src/relay/wire/round-trip.ts';
 
 const TICK_MS = 10;
 

@@ -1,4 +1,7 @@
-/** The cookies of one ng client: making them, and knowing them again when a reply comes out of turn (reference: ng-protocol 1.2). */
+/**
+ * The cookies of one client: making them, and knowing them again when a reply comes out of turn (reference: ng-protocol 1.2,
+ * rtpproxy-protocol 2).
+ */
 
 /** How long, and how many, given-up cookies are remembered, so that a late reply is known as one. */
 export const REMEMBER_MS = 30_000;
@@ -18,8 +21,11 @@ export class Cookies {
   /** Cookies answered, each at the place its serial number falls on. */
   readonly #answered = new Array<string>(ANSWERED).fill('');
 
-  /** `prefix` starts every cookie and has no spaces; 64 random bits by default, since rtpengine's memory outlives us. */
-  constructor(prefix: string = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')) {
+  /**
+   * `prefix` starts every cookie and has no spaces; 96 random bits by default: a relay remembers the cookies of all its clients
+   * together, and its memory outlives us.
+   */
+  constructor(prefix: string = Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex')) {
     this.#prefix = prefix;
   }
 

@@ -1,14 +1,14 @@
-/** What an ng client counts. */
+/** What a client of a relay's control socket counts. */
 
 /** What went over the socket since the start. */
-export interface NgCounters {
+export interface WireCounters {
   /** Requests sent, each counted once. */
   sent: number;
   retransmitted: number;
   replies: number;
-  /** Requests that were sent and had no reply by their deadline. */
+  /** Requests that had no reply by their deadline, no connection by then, or lost their connection before. */
   timeouts: number;
-  /** Requests that ended because nobody listens at the node's port. */
+  /** Requests that ended because nobody listens at the node's socket, or because we may not open it. */
   refused: number;
   /** Requests that found the waiting queue full, or no place in the window by their deadline. */
   busy: number;
@@ -25,7 +25,7 @@ export interface NgCounters {
 }
 
 /** All at zero. */
-export function newCounters(): NgCounters {
+export function newCounters(): WireCounters {
   return {
     sent: 0,
     retransmitted: 0,
