@@ -9,6 +9,7 @@ import {
   outline,
   parseConnection,
 } from './outline.ts';
+import { handlingOf } from './streams.ts';
 
 /** What the reader of an SDP must see. */
 export interface Imposition {
@@ -29,6 +30,11 @@ export interface Imposition {
    * one more candidate and the sender's stay on purpose.
    */
   readonly senderLines?: ReadonlySet<string>;
+  /**
+   * Whether streams which no UDP relay carries (MSRP, TCP) are left to their parties: they keep the sender's address, and no line
+   * of theirs is touched. True for relays whose SDP we write ourselves (rtpproxy); others say what they make of such streams.
+   */
+  readonly leavesOtherTransports?: boolean;
 }
 
 /** The relay's SDP shows an address that is neither wanted nor ours to replace. */
@@ -52,6 +58,7 @@ export class WrongAddress {
  */
 export function impose(returned: string, sent: Outline, want: Imposition): string | WrongAddress {
   const got = outline(returned);
+  const isLeft = want.leavesOtherTransports === true ? leftSections(returned) : [];
   const wanted = `IN ${want.family} ${want.address}`;
   const unspecified = want.family === 'IP4' ? 'IN IP4 0.0.0.0' : 'IN IP6 ::';
   const isHeld = got.media.map(
@@ -59,8 +66,10 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
   );
   const usesSession = got.media.map((section) => section.connection === null);
   const sessionUsers = usesSession.flatMap((uses, index) =>
-    uses && got.media[index]?.port !== 0 ? [index] : [],
+    uses && got.media[index]?.port !== 0 && !isLeft[index] ? [index] : [],
   );
+  // Nobody else's: `rewrite` gives a left section a c= line of its own where others use the session's.
+  const isSessionLeft = sessionUsers.length === 0 && usesSession.some((uses, index) => uses && isLeft[index]);
   const holdSession = sessionUsers.length > 0 && sessionUsers.every((index) => isHeld[index]);
 
   const senderAddresses = addressesOf(sent).filter(
@@ -112,6 +121,11 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
     return head + shown + tail.replace(/(\sraddr\s+)\S+/gi, (_, before: string) => before + shown);
   };
 
+  const isLeftLine = (line: string): boolean =>
+    section === -1
+      ? isSessionLeft && line.startsWith('c=')
+      : isLeft[section] === true && !line.startsWith('m=');
+
   const flushHold = (): void => {
     // The last line of an SDP may have no end.
     if (needsHold) out += `${out.endsWith('\n') ? '' : '\r\n'}c=${unspecified}\r\n`;
@@ -119,6 +133,11 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
   };
 
   forEachLine(returned, (line, end) => {
+    if (isLeftLine(line)) {
+      out += line + end;
+
+      return;
+    }
     // i= comes before c= (RFC 8866 section 5).
     if (!line.startsWith('i=')) flushHold();
     if (line.charCodeAt(1) === 61) {
@@ -128,7 +147,8 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
           section++;
           out += line + end;
           // A held section that relied on a session address which other streams need gets a c= line of its own.
-          needsHold = usesSession[section] === true && isHeld[section] === true && !holdSession;
+          needsHold =
+            usesSession[section] === true && isHeld[section] === true && !holdSession && !isLeft[section];
 
           return;
         }
@@ -171,6 +191,16 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
  * (RFC 4570), candidates of the far end (RFC 8839 section 5.2). Relays let them pass as they came.
  */
 const OTHER_WAYS = /^a=(?:altc|source-filter|remote-candidates)\s*:/i;
+
+/** For each section, whether it is on and over a transport that no UDP relay carries. */
+function leftSections(sdp: string): boolean[] {
+  const isLeft: boolean[] = [];
+  forEachLine(sdp, (line) => {
+    if (line.startsWith('m=')) isLeft.push(handlingOf(line) === 'leave');
+  });
+
+  return isLeft;
+}
 
 /** The connection addresses of an SDP, unspecified ones left out. */
 function addressesOf(sdp: Outline): string[] {

@@ -75,7 +75,7 @@ export function connectionOf(sdp: Outline, index: number): Connection | null {
 }
 
 /** The port of a stream whose candidates are not known yet (RFC 8840 section 4.1.1). */
-const DISCARD_PORT = 9;
+export const DISCARD_PORT = 9;
 
 /**
  * Whether section `index` is held the old way, by an unspecified address (RFC 3264 section 8.4). With trickle ICE such an

@@ -530,3 +530,58 @@ describe('by example, beyond c= and candidates', () => {
     expect(impose(returned, outline(sent), want)).toContain('c=IN IP4 203.0.113.21');
   });
 });
+
+describe('streams that no UDP relay carries', () => {
+  const leaves = wants({ leavesOtherTransports: true });
+  const audio = ['m=audio 30000 RTP/AVP 8', `c=IN IP4 ${OUTER4}`];
+  const chat = [
+    'm=message 7654 TCP/MSRP *',
+    `c=IN IP4 ${SENDER4}`,
+    `a=path:msrp://${SENDER4}:7654/s;tcp`,
+    `a=candidate:1 1 TCP 99 ${SENDER4} 9 typ host tcptype active`,
+    `a=rtcp:5 IN IP4 ${SENDER4}`,
+    `a=source-filter: incl IN IP4 * ${FOREIGN}`,
+  ];
+  const body = (...lines: string[]) => ['v=0', `o=- 1 1 IN IP4 ${OUTER4}`, 's=-', ...lines, ''].join('\r\n');
+  const sent = outline(body('m=audio 4 RTP/AVP 8', `c=IN IP4 ${SENDER4}`, ...chat));
+
+  test('are refused with their sender’s address where the relay says what it makes of them', () => {
+    expect(impose(body(...audio, ...chat), sent, wants())).toEqual(
+      new WrongAddress(`c=IN IP4 ${SENDER4}`, SENDER4),
+    );
+  });
+
+  test('keep every line where they are left, and the lines around them are looked at as ever', () => {
+    const returned = body(...chat, ...audio, `a=X-nat:${SENDER4}`, `a=rtcp:5 IN IP4 ${INNER4}`);
+    expect(impose(returned, sent, leaves)).toBe(body(...chat, ...audio, `a=rtcp:5 IN IP4 ${OUTER4}`));
+  });
+
+  test('are not taken for an excuse by streams over UDP', () => {
+    const returned = body(...chat, 'm=audio 30000 RTP/AVP 8', `c=IN IP4 ${SENDER4}`);
+    expect(impose(returned, sent, leaves)).toEqual(new WrongAddress(`c=IN IP4 ${SENDER4}`, SENDER4));
+  });
+
+  test('keep the session’s address if they alone use it', () => {
+    const session = `c=IN IP4 ${SENDER4}`;
+    const returned = body(session, 'm=message 7654 TCP/MSRP *', ...audio, 'm=video 0 RTP/AVP 96');
+    expect(impose(returned, sent, leaves)).toBe(returned);
+  });
+
+  test('do not keep the session’s address if others use it, too', () => {
+    const returned = body(`c=IN IP4 ${SENDER4}`, 'm=message 7654 TCP/MSRP *', 'm=audio 30000 RTP/AVP 8');
+    expect(impose(returned, sent, leaves)).toBeInstanceOf(WrongAddress);
+  });
+
+  test('do not keep anything once they are off', () => {
+    const returned = body(...audio, 'm=message 0 TCP/MSRP *', `c=IN IP4 ${SENDER4}`);
+    expect(impose(returned, sent, leaves)).toBe(
+      body(...audio, 'm=message 0 TCP/MSRP *', `c=IN IP4 ${OUTER4}`),
+    );
+  });
+
+  test('are never held by us', () => {
+    const held = outline(body('m=message 7654 TCP/MSRP *', 'c=IN IP4 0.0.0.0', ...audio));
+    const returned = body(`c=IN IP4 ${SENDER4}`, 'm=message 7654 TCP/MSRP *', ...audio);
+    expect(impose(returned, held, leaves)).toBe(returned);
+  });
+});
