@@ -1,11 +1,12 @@
 /** One SDP on one node: the address to impose, the request to send, and the check of what comes back. */
 
+import type { Call } from '../domain/call.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import { Failure } from '../domain/errors.ts';
 import { addressFor } from '../domain/node.ts';
 import type { Direction } from '../domain/side.ts';
 import type { Member } from '../fleet/member.ts';
-import type { MediaRequest, NgValue, RelayFailure, RelayFailureKind } from '../relay/driver.ts';
+import type { MediaRequest, NgValue, RelayCall, RelayFailure, RelayFailureKind } from '../relay/driver.ts';
 import { impose, WrongAddress } from '../sdp/impose.ts';
 import { familyOfSdp, forEachLine, type Outline } from '../sdp/outline.ts';
 import { isoTime } from '../util/clock.ts';
@@ -58,20 +59,28 @@ function explicitAddress({ extra }: CallFacts): NgValue | undefined {
   return extra['media-address'] ?? extra['media address'];
 }
 
+/** A call as its node is told of it. */
+export function relayCall({ callId, memo, callerTag, legs }: Call): RelayCall {
+  return { callId, memo, tags: [...new Set([callerTag, ...legs.map(({ tag }) => tag)])] };
+}
+
+/** @param memo what the node's driver remembers of the call; null if the node does not have it yet */
 export function relayRequest(
   { facts, sdp, sent, sides }: SdpRequest,
   member: Member,
   { address, family }: WantedAddress,
-  isNew: boolean,
+  { isNew, isFinal = false, memo }: { isNew: boolean; isFinal?: boolean; memo: string | null },
 ): MediaRequest {
   const { callId, fromTag, toTag, branch, source, extra } = facts;
   const sender = addressFor(member.node, sides.from, familyOfSdp(sent))?.interface;
   const reader = addressFor(member.node, sides.to, family)?.interface;
-  const hasInterfaces = member.node.imposeMode === 'interface' && sender && reader;
+  const hasInterfaces =
+    (member.node.imposeMode === 'interface' || member.node.kind === 'rtpproxy') && sender && reader;
   const sourceFamily = source === undefined ? undefined : familyOf(source);
 
   return {
     callId,
+    memo,
     fromTag,
     ...(toTag === undefined ? {} : { toTag }),
     ...(branch === undefined ? {} : { branch }),
@@ -80,6 +89,7 @@ export function relayRequest(
     family,
     ...(hasInterfaces ? { interfaces: [sender, reader] as const } : {}),
     isNew,
+    isFinal,
     extra:
       source === undefined || sourceFamily === undefined || extra['received-from'] !== undefined
         ? extra
@@ -102,6 +112,7 @@ export function checkReply(
     readerSide: node.mediaAddresses.filter(({ side }) => side === sides.to).map((media) => media.address),
     own: node.mediaAddresses.map((media) => media.address),
     mayReplace: node.imposeMode === 'media-address' || explicitAddress(facts) !== undefined,
+    leavesOtherTransports: node.kind === 'rtpproxy',
     ...(keepsSender ? { senderLines: linesOf(sdp) } : {}),
   });
   if (!(result instanceof WrongAddress)) return result;
@@ -127,6 +138,7 @@ const CODES: Readonly<Record<RelayFailureKind, ErrorCode>> = {
   garbled: 'RTPC_RELAY_REFUSED',
   busy: 'RTPC_BUSY',
   'too-large': 'RTPC_BODY_TOO_LARGE',
+  'bad-sdp': 'RTPC_BAD_SDP',
   silent: 'RTPC_RELAY_SILENT',
   unreachable: 'RTPC_RELAY_SILENT',
 };

@@ -17,7 +17,7 @@ export class CallTable {
   begun = 0;
   readonly #calls = new Map<string, Call>();
   readonly #ended = new Map<string, Call>();
-  readonly #byNode = new Map<number, number>();
+  readonly #byNode = new Map<number, Load>();
 
   constructor(max: number) {
     this.max = max;
@@ -46,15 +46,23 @@ export class CallTable {
     this.begun++;
     this.#ended.delete(call.callId);
     this.#calls.set(call.callId, call);
-    this.#count(call.nodeId, 1);
+    this.#count(call, 1);
   }
 
   /** Binds a call to a node, or moves it to another. */
   bind(call: Call, nodeId: number): void {
     if (call.nodeId === nodeId) return;
-    this.#count(call.nodeId, -1);
+    this.#count(call, -1);
     call.nodeId = nodeId;
-    this.#count(nodeId, 1);
+    this.#count(call, 1);
+  }
+
+  /** The node of a call has so many sessions for it now. */
+  resize(call: Call, sessions: number): void {
+    if (call.sessions === sessions) return;
+    this.#count(call, -1);
+    call.sessions = sessions;
+    this.#count(call, 1);
   }
 
   /** Marks a call as ended. */
@@ -62,14 +70,20 @@ export class CallTable {
     call.state = 'ended';
     call.endReason = reason;
     call.updatedAt = now;
-    if (this.#calls.delete(call.callId)) this.#count(call.nodeId, -1);
+    this.#count(call, -1);
+    if (this.#calls.get(call.callId) === call) this.#calls.delete(call.callId);
     this.#ended.set(call.callId, call);
     if (this.#ended.size > MAX_ENDED) this.#dropOldestEnded();
   }
 
   /** Calls a node has. */
   countOn(nodeId: number): number {
-    return this.#byNode.get(nodeId) ?? 0;
+    return this.#byNode.get(nodeId)?.calls ?? 0;
+  }
+
+  /** Sessions a node has for these calls. */
+  sessionsOn(nodeId: number): number {
+    return this.#byNode.get(nodeId)?.sessions ?? 0;
   }
 
   values(): IterableIterator<Call> {
@@ -89,10 +103,20 @@ export class CallTable {
     if (oldest !== undefined) this.#ended.delete(oldest);
   }
 
-  #count(nodeId: number | null, change: 1 | -1): void {
-    if (nodeId === null) return;
-    const count = this.countOn(nodeId) + change;
-    if (count === 0) this.#byNode.delete(nodeId);
-    else this.#byNode.set(nodeId, count);
+  /** Counts a call on its node, or no more; one that has ended meanwhile counts nowhere. */
+  #count(call: Call, change: 1 | -1): void {
+    const { callId, nodeId, sessions } = call;
+    if (nodeId === null || this.#calls.get(callId) !== call) return;
+    const load = this.#byNode.get(nodeId) ?? { calls: 0, sessions: 0 };
+    load.calls += change;
+    load.sessions += change * sessions;
+    if (load.calls === 0) this.#byNode.delete(nodeId);
+    else this.#byNode.set(nodeId, load);
   }
+}
+
+/** What a node has. */
+interface Load {
+  calls: number;
+  sessions: number;
 }

@@ -4,6 +4,7 @@ import type { Call } from '../domain/call.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { RelayFailure } from '../relay/driver.ts';
 import type { Clock } from '../util/clock.ts';
+import { relayCall } from './anchor.ts';
 import type { CallTable } from './call-table.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -77,7 +78,7 @@ export class Checkup {
     this.counters.asked++;
     this.note(call);
     const { updatedAt } = call;
-    const record = await member.driver.query(call.callId, clock.monotonic() + QUERY_MS);
+    const record = await member.driver.query(relayCall(call), clock.monotonic() + QUERY_MS);
     if (calls.get(call.callId) !== call || call.nodeId !== member.id) return 'over';
     if (!(record instanceof RelayFailure)) return 'kept';
     // The node may have got another socket meanwhile: then another relay has spoken than the one that is asked now.

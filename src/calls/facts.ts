@@ -43,6 +43,8 @@ export interface AnswerFacts extends CallFacts {
 
 export interface DeleteFacts {
   readonly callId: string;
+  /** Tags of the message's parties: a node whose call is not known here may know it by them only. */
+  readonly tags?: readonly string[];
   readonly branch?: string;
   readonly setId?: number;
   readonly reason: string;

@@ -66,7 +66,8 @@ export function startHousekeeping(
         continue;
       }
       // Nobody can be heard on a call that was never answered; an established one may still carry media.
-      if (value.state === 'early' && value.nodeId !== null) strays.add(value.nodeId, value.callId);
+      if (value.state === 'early' && value.nodeId !== null)
+        strays.add(value.nodeId, value.callId, value.memo);
       ledger.end(value, 'idle');
     }
     calls.forgetEnded(now);

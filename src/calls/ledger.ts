@@ -5,6 +5,7 @@ import { Failure } from '../domain/errors.ts';
 import { type Direction, formatDirection } from '../domain/side.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
+import type { MediaReply } from '../relay/driver.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Family } from '../util/ip.ts';
@@ -19,6 +20,8 @@ export interface LegNews {
   readonly sides: Direction;
   readonly family: Family;
   readonly sdp: LegSdp;
+  /** What the relay made of it. */
+  readonly reply: Pick<MediaReply, 'memo' | 'sessions'>;
 }
 
 /**
@@ -203,6 +206,18 @@ export class Ledger {
     return new Failure('RTPC_CALL_LOST', why ?? `node ${nodeId} does not know call ${callId} any more`);
   }
 
+  /** The node of a call has something else of it than before: more, left by a request that failed, or less, without a branch. */
+  remember(call: Call, memo: string | null, sessions = call.sessions): void {
+    call.memo = memo;
+    this.#calls.resize(call, sessions);
+    this.#store.noteCall(call);
+  }
+
+  /** The relay had forgotten the call and began it anew with an offer of one of its parties. */
+  renewed({ callId, nodeId }: Call): void {
+    this.#store.event('call.renewed', { callId, ...(nodeId === null ? {} : { nodeId }) });
+  }
+
   /** The relay ended the call because no media came. @param by the kind of the relay that said so */
   async timeOut(call: Call, by: string): Promise<void> {
     const { callId, nodeId } = call;
@@ -235,15 +250,19 @@ export class Ledger {
       initial: facts.initial ?? null,
       offers: [],
       legs: [],
+      memo: null,
+      sessions: 1,
       createdAt: now,
       updatedAt: now,
       endReason: null,
     };
   }
 
-  #putLeg(call: Call, { tag, branch = '', sides, family }: LegNews): Leg {
+  #putLeg(call: Call, { tag, branch = '', sides, family, reply }: LegNews): Leg {
     const now = this.#clock.utc();
     call.updatedAt = now;
+    call.memo = reply.memo;
+    this.#calls.resize(call, reply.sessions);
     let leg = findLeg(call, tag, branch);
     if (leg === undefined) {
       leg = {

@@ -9,7 +9,7 @@ import { type Direction, formatDirection } from '../domain/side.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
 import type { Watch } from '../fleet/watch.ts';
-import { type NgDict, RelayFailure } from '../relay/driver.ts';
+import { type NgDict, type RelayCall, RelayFailure } from '../relay/driver.ts';
 import { familyOfSdp, findDefect, outline } from '../sdp/outline.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
@@ -17,6 +17,7 @@ import {
   checkReply,
   downFailure,
   failureOf,
+  relayCall,
   relayRequest,
   type SdpRequest,
   wantedAddress,
@@ -99,18 +100,21 @@ export class Media {
 
     const placed = await offering.place(call, { facts, sdp: facts.sdp, sent, sides }, deadline, step);
     if (placed instanceof NotPlaced) {
-      if (placed.isCallLost && call !== undefined) await ledger.lose(call);
+      if (call !== undefined && placed.isCallLost) await ledger.lose(call);
+      else if (call !== undefined && placed.left !== undefined) ledger.remember(call, placed.left);
 
       return placed.failure;
     }
-    const { sdp, member } = placed;
+    const { sdp, member, reply } = placed;
     history.note(step, facts.sdp, sdp);
+    if (reply.isRenewed === true && call !== undefined) ledger.renewed(call);
     const placedNow = await ledger.offered(call, facts, member, {
       tag: facts.fromTag,
       branch: facts.branch,
       sides,
       family: familyOfSdp(sent),
       sdp: { received: facts.sdp, returned: sdp },
+      reply,
     });
     if (placedNow !== undefined) {
       log.info('call.placed', {
@@ -157,7 +161,7 @@ export class Media {
     // A node that did not even answer a check does not get all the time there is.
     const patience = member.isSilent ? clock.monotonic() + this.#options.firstTryMs : deadline;
     const reply = await member.driver.answer(
-      relayRequest(request, member, address, false),
+      relayRequest(request, member, address, { isNew: false, isFinal: facts.isFinal, memo: call.memo }),
       Math.min(deadline, patience),
     );
     if (reply instanceof RelayFailure) {
@@ -166,7 +170,7 @@ export class Media {
 
       return reply.kind === 'unknown-call' ? ledger.lose(call) : failureOf(member, reply);
     }
-    const sdp = checkReply(reply, request, member, address);
+    const sdp = checkReply(reply.sdp, request, member, address);
     if (sdp instanceof Failure) return sdp;
     history.note(step, facts.sdp, sdp);
     ledger.answered(call, facts, facts.isFinal, {
@@ -175,6 +179,7 @@ export class Media {
       sides,
       family: familyOfSdp(sent),
       sdp: { received: facts.sdp, returned: sdp },
+      reply,
     });
 
     return { sdp, nodeId: member.id };
@@ -189,7 +194,8 @@ export class Media {
     const call = ledger.get(facts.callId);
     if (call === undefined) {
       if (ledger.hasEnded(facts.callId)) return ledger.unknown(facts);
-      const reply = await search.deleteEverywhere(facts.callId, facts.setId);
+      const { callId, tags = [], setId } = facts;
+      const reply = await search.deleteEverywhere({ callId, tags }, setId);
 
       return reply === undefined ? ledger.unknown(facts) : { reply };
     }
@@ -202,19 +208,22 @@ export class Media {
       ? undefined
       : member?.driver
           .delete(
-            isBranch ? { callId: call.callId, branch, fromTag: call.callerTag } : { callId: call.callId },
+            { ...relayCall(call), ...(isBranch ? { branch, fromTag: call.callerTag } : {}) },
             clock.monotonic() + this.#options.firstTryMs,
           )
           .then((answer) => {
             // Before the call counts as over: a removed node is forgotten with its last call, unless it has to be told yet.
-            if (!isBranch && answer instanceof RelayFailure) strays.add(member.id, call.callId);
+            if (!isBranch && answer instanceof RelayFailure) strays.add(member.id, call.callId, call.memo);
 
             return answer;
           });
-    if (isLater && !isBranch) strays.add(Number(call.nodeId), call.callId);
+    if (isLater && !isBranch) strays.add(Number(call.nodeId), call.callId, call.memo);
     if (isBranch) ledger.forget(call, (leg) => leg.branch === branch);
     else await ledger.end(call, facts.reason, told);
     const result = await told;
+    if (isBranch && result !== undefined && !(result instanceof RelayFailure) && result.left !== undefined) {
+      ledger.remember(call, result.left.memo, result.left.sessions);
+    }
     if (!isBranch && result !== undefined && !(result instanceof RelayFailure) && !result.found) {
       log.warning('call.was_lost', { call_id: call.callId, node: call.nodeId });
     }
@@ -244,10 +253,11 @@ export class Media {
     fromTag?: string,
     deadline = this.deadline(),
   ): Promise<NodeReply | Failure> {
-    const member = await this.#owner(callId, setId);
+    const call = this.#asRelayCall(callId, fromTag);
+    const member = await this.#owner(call, setId);
     if (member instanceof Failure) return member;
 
-    return this.#reply(callId, member, await member.driver.query(callId, deadline, fromTag));
+    return this.#reply(callId, member, await member.driver.query(call, deadline, fromTag));
   }
 
   /**
@@ -256,7 +266,8 @@ export class Media {
    */
   async command(message: NgDict, facts: CallFacts, deadline = this.deadline()): Promise<NodeReply | Failure> {
     const { ledger } = this.#parts;
-    const member = await this.#owner(facts.callId, facts.setId);
+    const call = this.#asRelayCall(facts.callId, facts.fromTag);
+    const member = await this.#owner(call, facts.setId);
     if (member instanceof Failure) return member;
     const apart = otherCalls(message).find((other) => ledger.get(other)?.nodeId !== member.id);
     if (apart !== undefined) {
@@ -266,7 +277,7 @@ export class Media {
       );
     }
     if (message.command !== 'subscribe request') {
-      return this.#reply(facts.callId, member, await member.driver.command(message, deadline));
+      return this.#reply(facts.callId, member, await member.driver.command(message, call, deadline));
     }
     if (facts.direction === undefined) {
       return new Failure(
@@ -282,7 +293,11 @@ export class Media {
       member.node.imposeMode === 'interface' && byInterface
         ? { ...message, interface: byInterface }
         : { ...message, 'media-address': address.address, 'address-family': address.family };
-    const told = await this.#reply(facts.callId, member, await member.driver.command(imposed, deadline));
+    const told = await this.#reply(
+      facts.callId,
+      member,
+      await member.driver.command(imposed, call, deadline),
+    );
     if (told instanceof Failure) return told;
     const sdp = checkReply(String(told.reply.sdp ?? ''), request, member, address);
 
@@ -312,20 +327,31 @@ export class Media {
   }
 
   /** The node of a call, looked for on the nodes if the cluster does not know the call. */
-  async #owner(callId: string, setId: number | undefined): Promise<Member | Failure> {
+  async #owner(call: RelayCall, setId: number | undefined): Promise<Member | Failure> {
     const { fleet, ledger, search } = this.#parts;
+    const { callId } = call;
     const member = fleet.get(ledger.get(callId)?.nodeId ?? null);
     if (member !== undefined) return this.#refuseDead(member) ?? member;
     if (ledger.hasEnded(callId)) return ledger.unknown({ callId });
 
-    return (await search.find(callId, setId)) ?? ledger.unknown({ callId });
+    return (await search.find(call, setId)) ?? ledger.unknown({ callId });
+  }
+
+  /** A call as its node is told of it, whether we know it or have a tag of it at the most. */
+  #asRelayCall(callId: string, tag: string | undefined): RelayCall {
+    const call = this.#parts.ledger.get(callId);
+    if (call !== undefined) return relayCall(call);
+
+    return { callId, tags: tag === undefined || tag === '' ? [] : [tag] };
   }
 
   /** Looks for a call on the nodes, and remembers it if one has it. */
   async #seek(facts: CallFacts, senderTag: string): Promise<Call | undefined | Failure> {
     const { directions, ledger, search } = this.#parts;
     if (ledger.hasEnded(facts.callId)) return undefined;
-    const member = await search.find(facts.callId, facts.setId);
+    const { callId, fromTag, toTag } = facts;
+    const tags = toTag === undefined ? [fromTag] : [fromTag, toTag];
+    const member = await search.find({ callId, tags }, facts.setId);
     if (member === undefined) return undefined;
     // A call that was announced has its direction already.
     const direction = ledger.get(facts.callId)?.direction ?? directions.ofUnknownCall(facts);

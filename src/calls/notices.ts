@@ -4,6 +4,7 @@
  */
 
 import type { Call } from '../domain/call.ts';
+import type { NodeKind } from '../domain/node.ts';
 import { after, type Clock, turn } from '../util/clock.ts';
 import { log } from '../util/log.ts';
 import type { CallTable } from './call-table.ts';
@@ -12,6 +13,13 @@ import type { Ledger } from './ledger.ts';
 
 /** What a relay told: the call, or nothing but the tag of one of its parties. Byte strings. */
 export type Notice = { readonly callId: string } | { readonly tag: string };
+
+/** Who told. */
+interface Teller {
+  /** Ids of the nodes that may have sent it. */
+  readonly senders: ReadonlySet<number>;
+  readonly by: NodeKind;
+}
 
 export interface NoticeParts {
   readonly calls: CallTable;
@@ -33,9 +41,9 @@ const CALLS_PER_TURN = 2000;
 export class Notices {
   readonly counters = { heard: 0, ended: 0, unknown: 0, misdirected: 0, refuted: 0, dropped: 0 };
   readonly #parts: NoticeParts;
-  readonly #calls = new Set<Call>();
-  /** Tags with the nodes that may have sent them. */
-  #tags = new Map<string, ReadonlySet<number>>();
+  /** With the kind of relay that told of each. */
+  readonly #calls = new Map<Call, NodeKind>();
+  #tags = new Map<string, Teller>();
   #isAsking = false;
   #isLooking = false;
 
@@ -45,16 +53,16 @@ export class Notices {
 
   /**
    * A relay of the kind `by` says that it ended a call.
-   * @param senders ids of the nodes at the address it came from; none if it is no address of a node
+   * @param senders ids of the nodes at the address it came from; none if that does not say which node it was
    */
-  hear(notice: Notice, senders: ReadonlySet<number>): void {
+  hear(notice: Notice, senders: ReadonlySet<number>, by: NodeKind): void {
     this.counters.heard++;
     if ('callId' in notice) {
       const call = this.#parts.calls.get(notice.callId);
       if (call === undefined) this.counters.unknown++;
-      else this.#suspect(call, senders);
+      else this.#suspect(call, { senders, by });
     } else if (this.#tags.size < MAX_WAITING) {
-      this.#tags.set(notice.tag, senders);
+      this.#tags.set(notice.tag, { senders, by });
       if (!this.#isLooking) void this.#look();
     } else this.counters.dropped++;
   }
@@ -70,9 +78,9 @@ export class Notices {
       let looked = 0;
       for (const call of this.#parts.calls.values()) {
         for (const { tag } of call.legs) {
-          const senders = tags.get(tag);
+          const teller = tags.get(tag);
           // Another call may have the same tag, on a node that said nothing.
-          if (senders !== undefined && isFrom(call, senders)) this.#suspect(call, senders);
+          if (teller !== undefined && isFrom(call, teller)) this.#suspect(call, teller);
         }
         if (++looked % CALLS_PER_TURN === 0) await turn();
       }
@@ -80,12 +88,13 @@ export class Notices {
     this.#isLooking = false;
   }
 
-  #suspect(call: Call, senders: ReadonlySet<number>): void {
-    if (!isFrom(call, senders)) {
+  #suspect(call: Call, teller: Teller): void {
+    if (!isFrom(call, teller)) {
+      const senders = [...teller.senders];
       this.counters.misdirected++;
-      log.warning('notice.misdirected', { call_id: call.callId, node: call.nodeId, senders: [...senders] });
+      log.warning('notice.misdirected', { call_id: call.callId, node: call.nodeId, senders });
     } else if (this.#calls.size < MAX_WAITING) {
-      this.#calls.add(call);
+      this.#calls.set(call, teller.by);
       if (!this.#isAsking) void this.#ask();
     } else this.counters.dropped++;
   }
@@ -95,15 +104,15 @@ export class Notices {
     while (this.#calls.size > 0) {
       await turn();
       const some = [...this.#calls].slice(0, WIDTH);
-      for (const call of some) this.#calls.delete(call);
-      await Promise.all(some.map((call) => this.#confirm(call)));
+      for (const [call] of some) this.#calls.delete(call);
+      await Promise.all(some.map(([call, by]) => this.#confirm(call, by)));
     }
     this.#isAsking = false;
   }
 
-  async #confirm(call: Call): Promise<void> {
+  async #confirm(call: Call, by: NodeKind): Promise<void> {
     const { checkup, ledger, clock } = this.#parts;
-    const end = () => ledger.timeOut(call, 'rtpengine');
+    const end = () => ledger.timeOut(call, by);
     for (let tries = 1; ; tries++) {
       const finding = await checkup.check(call, end);
       if (finding === 'unsure' && tries < MAX_TRIES) {
@@ -113,7 +122,9 @@ export class Notices {
       if (finding === 'lost') this.counters.ended++;
       else if (finding !== 'over') {
         this.counters.refuted++;
-        log.warning('notice.refuted', { call_id: call.callId, node: call.nodeId, finding });
+        // rtpproxy tells of each stream by itself, and the others may go on.
+        const isOdd = finding === 'unsure' || call.sessions === 1;
+        if (isOdd) log.warning('notice.refuted', { call_id: call.callId, node: call.nodeId, finding });
       }
 
       return;
@@ -122,6 +133,6 @@ export class Notices {
 }
 
 /** Whether the notice may come from the call's node: from its address, or from one that says nothing. */
-function isFrom({ nodeId }: Call, senders: ReadonlySet<number>): boolean {
+function isFrom({ nodeId }: Call, { senders }: Teller): boolean {
   return senders.size === 0 || (nodeId !== null && senders.has(nodeId));
 }

@@ -8,7 +8,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
 import type { Watch } from '../fleet/watch.ts';
 import { choose, type Decision } from '../placement/choose.ts';
-import { RelayFailure } from '../relay/driver.ts';
+import { type MediaReply, RelayFailure } from '../relay/driver.ts';
 import { familyOfSdp } from '../sdp/outline.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Family } from '../util/ip.ts';
@@ -17,11 +17,13 @@ import {
   checkReply,
   downFailure,
   failureOf,
+  relayCall,
   relayRequest,
   type SdpRequest,
   wantedAddress,
 } from './anchor.ts';
 import type { Step, Try } from './history.ts';
+import { wishesOf } from './kinds.ts';
 import type { Strays } from './strays.ts';
 
 export interface OfferingParts {
@@ -34,6 +36,7 @@ export interface OfferingParts {
 /** A node has taken the offer; the SDP is checked. */
 export interface Placed {
   readonly sdp: string;
+  readonly reply: MediaReply;
   readonly member: Member;
 }
 
@@ -43,6 +46,8 @@ export class NotPlaced {
     readonly failure: Failure,
     /** Whether the node that had the call does not have it any more. */
     readonly isCallLost: boolean,
+    /** What is to be remembered of the call now, which its node still has; undefined if that is nothing new. */
+    readonly left?: string,
   ) {}
 }
 
@@ -79,6 +84,7 @@ export class Offering {
     const family = familyOfReader(call, request);
     let last: Failure | undefined;
     let isCallLost = false;
+    let left: string | undefined;
     let dead = 0;
     for (const [index, member] of candidates.entries()) {
       const now = clock.monotonic();
@@ -100,15 +106,16 @@ export class Offering {
         reason: outcome.result === 'ok' ? '' : outcome.reason,
         took_ms: Math.round((clock.monotonic() - now) * 100) / 100,
       });
-      if (outcome.result === 'ok') return { sdp: outcome.sdp, member };
+      if (outcome.result === 'ok') return { sdp: outcome.sdp, reply: outcome.reply, member };
       last = outcome.failure ?? last;
       isCallLost ||= outcome.isCallLost;
+      left ??= outcome.left;
       // In panic dead nodes are tried too, but no call waits for two of them, nor knocks at many closed doors.
       if (outcome.isFinal || (isKnownDead && (outcome.result === 'silent' || ++dead >= MAX_DEAD))) break;
     }
     const silent = 'the time for this request was over before a node could be asked';
 
-    return new NotPlaced(last ?? new Failure('RTPC_RELAY_SILENT', silent), isCallLost);
+    return new NotPlaced(last ?? new Failure('RTPC_RELAY_SILENT', silent), isCallLost, left);
   }
 
   /** Offers to one node. */
@@ -122,17 +129,19 @@ export class Offering {
     const { strays, watch } = this.#parts;
     const { callId } = request.facts;
     const isOwner = call?.nodeId === member.id;
+    const memo = isOwner ? call.memo : null;
     const isKnownDead = member.health === 'down';
     const address = wantedAddress(member, request, family);
     if (address instanceof Failure) return refusal('rejected', address);
     if (isOwner && member.verdict('bound') === 'no') {
       watch.recheck(member);
-      if (!isLast) strays.add(member.id, callId);
+      if (!isLast) strays.add(member.id, callId, memo);
 
       return { ...refusal('node-down', downFailure(member)), isFinal: false, isCallLost: !isLast };
     }
     // The owner too: a delete may be waiting for it since an offer whose outcome nobody knows.
-    const hadStray = strays.has(member.id, callId);
+    const old = strays.get(member.id, callId);
+    const hadStray = old !== undefined;
     if (!(await strays.claim(member.id, callId, deadline))) {
       return {
         result: 'still-deleting',
@@ -142,9 +151,9 @@ export class Offering {
         isCallLost: false,
       };
     }
-    if (isOwner && hasRestartedSince(member, call.updatedAt)) {
+    if (isOwner && !member.driver.renewsCalls && hasRestartedSince(member, call.updatedAt)) {
       // Asked first: a relay that forgot the call would take the offer for a new one, and the other party hears nothing.
-      const record = await member.driver.query(callId, deadline);
+      const record = await member.driver.query(relayCall(call), deadline);
       if (record instanceof RelayFailure && record.kind === 'unknown-call') {
         const lost = `node ${member.id} has restarted and does not know call ${callId} any more`;
 
@@ -155,16 +164,23 @@ export class Offering {
         };
       }
     }
-    const reply = await member.driver.offer(relayRequest(request, member, address, !isOwner), deadline);
+    const reply = await member.driver.offer(
+      relayRequest(request, member, address, { isNew: !isOwner, memo }),
+      deadline,
+    );
     if (!(reply instanceof RelayFailure)) {
-      const sdp = checkReply(reply, request, member, address);
-      if (!(sdp instanceof Failure)) return { result: 'ok', sdp };
+      const sdp = checkReply(reply.sdp, request, member, address);
+      if (!(sdp instanceof Failure)) return { result: 'ok', sdp, reply };
       log.error('node.bad_sdp', { node: member.id, call_id: callId, cause: sdp.message });
-      if (!isOwner) strays.add(member.id, callId);
+      if (!isOwner) strays.add(member.id, callId, reply.memo);
 
-      return { ...refusal('wrong-address', sdp), isFinal: isOwner };
+      return {
+        ...refusal('wrong-address', sdp),
+        isFinal: isOwner,
+        left: isOwner ? (reply.memo ?? undefined) : undefined,
+      };
     }
-    const { kind, reason, isUncertain } = reply;
+    const { kind, reason, isUncertain, left } = reply;
     log.warning('media.try_failed', { call_id: callId, node: member.id, cause: kind, reason });
     if (kind === 'refused') watch.hold(member);
     if (isOwner && kind === 'refused') {
@@ -174,18 +190,19 @@ export class Offering {
     }
     // A call which the node may have now, and which nobody will use: told to delete before the next node is asked.
     // The owner may have it even if it was not asked now.
-    const isUnsent = kind === 'busy' || kind === 'too-large';
+    const isUnsent = kind === 'busy' || kind === 'too-large' || kind === 'bad-sdp';
     // A node that was dead before and refuses now has nothing of it.
     const isDead = isKnownDead && kind === 'unreachable' && !hadStray;
     const isLeft = isOwner
       ? (isUncertain || kind === 'busy') && !isLast
-      : (isUncertain && !isDead) || kind === 'rejected' || (isUnsent && hadStray);
-    if (isLeft) strays.add(member.id, callId);
+      : ((isUncertain || left !== undefined) && !isDead) || kind === 'rejected' || (isUnsent && hadStray);
+    if (isLeft) strays.add(member.id, callId, left ?? memo ?? old?.memo);
 
     return {
       ...refusal(kind, failureOf(member, reply), reason),
       isFinal: kind === 'rejected' || kind === 'too-large',
       isCallLost: isLeft && isOwner,
+      left: isOwner ? left : undefined,
     };
   }
 
@@ -195,7 +212,7 @@ export class Offering {
    */
   #candidates(
     call: Call | undefined,
-    { facts, sides }: SdpRequest,
+    { facts, sdp, sides }: SdpRequest,
     step: Step,
   ): readonly Member[] | NotPlaced {
     const { fleet } = this.#parts;
@@ -211,16 +228,16 @@ export class Offering {
       if (call.state !== 'early' || facts.toTag !== undefined || !isAlone) return [owner];
     }
     const setId = call?.setId ?? facts.setId ?? 0;
+    const members = fleet.membersOf(setId);
     const { order, decision } = choose(
       {
         callId: facts.callId,
-        require: facts.require ?? NO_TAGS,
-        prefer: facts.prefer ?? NO_TAGS,
+        ...wishesOf(facts, sdp, members),
         hasSides: ({ node }) =>
           addressFor(node, sides.from, 'IP4') !== undefined &&
           addressFor(node, sides.to, 'IP4') !== undefined,
       },
-      fleet.membersOf(setId),
+      members,
       fleet.rulesOf(setId),
     );
     step.decision = decision;
@@ -233,7 +250,7 @@ export class Offering {
 
 /** What came of one try. */
 type Outcome =
-  | { readonly result: 'ok'; readonly sdp: string }
+  | { readonly result: 'ok'; readonly sdp: string; readonly reply: MediaReply }
   | {
       readonly result: Exclude<Try['result'], 'ok'>;
       readonly failure: Failure | undefined;
@@ -243,9 +260,9 @@ type Outcome =
       readonly isFinal: boolean;
       /** Whether the node had the call and has it no more. */
       readonly isCallLost: boolean;
+      /** What the node that has the call wants remembered of it now. */
+      readonly left?: string | undefined;
     };
-
-const NO_TAGS: readonly string[] = [];
 
 function refusal(result: Exclude<Try['result'], 'ok'>, failure: Failure, reason = failure.message) {
   return { result, failure, reason, isFinal: true, isCallLost: false } as const;

@@ -9,8 +9,9 @@ import { Failure } from '../domain/errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
 import type { Watch } from '../fleet/watch.ts';
+import { isCanary } from '../relay/checks.ts';
 import { RelayFailure, type RelayMonitor } from '../relay/driver.ts';
-import { CANARY_PREFIX, MAX_UDP_LIST } from '../relay/ng/monitor.ts';
+import { MAX_UDP_LIST } from '../relay/ng/monitor.ts';
 import { explain } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { after, type Clock, turn } from '../util/clock.ts';
@@ -53,7 +54,7 @@ export interface Report {
   readonly lost: number;
   /** Calls that ended here by BYE, or canaries of ours, that the node still had; it is told to delete them. */
   readonly strays: number;
-  /** Calls on the node that are not ours. */
+  /** Calls on the node that are not ours; of a relay that only counts its sessions, those above ours. */
   readonly foreign: number;
   /** Calls of ours nobody could tell of; they are left alone. */
   readonly unsure: number;
@@ -201,7 +202,7 @@ export class Reconcile {
       .finally(() => this.#running--);
     // After a restart nobody rests until each call is accounted for.
     if (cause === 'restart' && (report instanceof Failure || report.unsure > 0)) {
-      entry.hasRestarted ||= report instanceof Failure;
+      entry.hasRestarted = true;
       entry.dueAt = Math.min(entry.dueAt, clock.monotonic() + AGAIN_MS);
     }
     if (report instanceof Failure) {
@@ -233,7 +234,22 @@ export class Reconcile {
     const figures = await monitor.statistics(clock.monotonic() + STATISTICS_MS);
     if (figures instanceof RelayFailure) return failureOf(member, figures);
     const listedAt = clock.utc();
-    const { ids, isWhole } = await this.#list(monitor);
+    const { ids, isWhole, isTold } = await this.#list(monitor);
+    // A relay that names no calls counts them: while it has no fewer than ours, none of ours is missed.
+    const above = isTold ? 0 : figures.sessions - member.ourSessions;
+    if (!isTold && cause === 'schedule' && above >= 0) {
+      const took_ms = Math.round(clock.monotonic() - started);
+
+      return {
+        asked: ours.length,
+        kept: ours.length,
+        lost: 0,
+        strays: 0,
+        foreign: above,
+        unsure: 0,
+        took_ms,
+      };
+    }
 
     const found = { kept: 0, lost: 0, unsure: 0, over: 0 } satisfies Record<Finding, number>;
     const suspects: Call[] = [];
@@ -260,13 +276,15 @@ export class Reconcile {
       if (!isWhole) await after(clock, PACE_MS - (clock.monotonic() - asked));
     }
     // The database may be closed by now.
-    const others = this.#isGone(member)
+    const { strays, foreign } = this.#isGone(member)
       ? { strays: 0, foreign: 0 }
       : await this.#sort(member, { ids, listedAt });
     const { kept, lost, unsure } = found;
+    // The sessions of calls it has lost are not among those it told of.
+    const others = isTold ? 0 : Math.max(0, above + sessionsOfLost(suspects));
     const took_ms = Math.round(clock.monotonic() - started);
 
-    return { asked: kept + lost + unsure, kept, lost, ...others, unsure, took_ms };
+    return { asked: kept + lost + unsure, kept, lost, strays, foreign: foreign + others, unsure, took_ms };
   }
 
   /** Our calls on a node. There may be very many calls in all. */
@@ -281,15 +299,20 @@ export class Reconcile {
     return ours;
   }
 
-  /** Call-IDs the node has; if it cannot tell all of them, those it tells. */
-  async #list(monitor: RelayMonitor): Promise<{ ids: ReadonlySet<string>; isWhole: boolean }> {
+  /** Call-IDs the node has; if it cannot tell all of them, those it tells. `isTold`: whether its kind of relay tells them at all. */
+  async #list(
+    monitor: RelayMonitor,
+  ): Promise<{ ids: ReadonlySet<string>; isWhole: boolean; isTold: boolean }> {
     const { clock } = this.#parts;
     const all = await monitor.list(MAX_LIST, clock.monotonic() + LIST_MS);
-    if (!(all instanceof RelayFailure)) return { ids: new Set(all), isWhole: all.length < MAX_LIST };
+    if (!(all instanceof RelayFailure)) {
+      return { ids: new Set(all), isWhole: all.length < MAX_LIST, isTold: true };
+    }
+    const isTold = all.kind !== 'rejected';
     const some =
       all.kind === 'too-large' ? await monitor.list(MAX_UDP_LIST, clock.monotonic() + LIST_MS) : all;
 
-    return { ids: new Set(some instanceof RelayFailure ? [] : some), isWhole: false };
+    return { ids: new Set(some instanceof RelayFailure ? [] : some), isWhole: false, isTold };
   }
 
   /** Tells whose the other calls on the node are, and has those deleted that are left of ours. */
@@ -321,7 +344,7 @@ export class Reconcile {
     // left behind when it moved is among the strays already.
     if (live !== undefined) return 'settled';
     // Canaries are deleted at once by whoever sent them; that it is done twice does no harm.
-    if (callId.startsWith(CANARY_PREFIX)) return 'stray';
+    if (isCanary(callId)) return 'stray';
     const ended = calls.getEnded(callId) ?? store.findEndedCall(callId);
     // What ended otherwise may still have media, or was made anew under its Call-ID by another controller: an INVITE repeated
     // with credentials, for one. After a BYE nobody uses a Call-ID again.
@@ -334,6 +357,11 @@ export class Reconcile {
   #isGone(member: Member): boolean {
     return this.#isStopped || this.#parts.fleet.get(member.id) !== member;
   }
+}
+
+/** Sessions that calls had which were lost. */
+function sessionsOfLost(calls: readonly Call[]): number {
+  return calls.reduce((sum, { endReason, sessions }) => sum + (endReason === 'lost' ? sessions : 0), 0);
 }
 
 /** The database may fail while it is asked for ended calls. */

@@ -184,7 +184,14 @@ export class Requests {
 
         return NOTHING;
       case 'delete': {
-        const result = await this.#delete({ ...common, reason: step.reason }, message);
+        const result = await this.#delete(
+          {
+            ...common,
+            tags: toTag === undefined ? [sip.fromTag] : [sip.fromTag, toTag],
+            reason: step.reason,
+          },
+          message,
+        );
 
         return result instanceof Failure ? result : NOTHING;
       }

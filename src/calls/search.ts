@@ -2,7 +2,7 @@
 
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
-import { type NgDict, RelayFailure } from '../relay/driver.ts';
+import { type NgDict, type RelayCall, RelayFailure } from '../relay/driver.ts';
 import { type Clock, turn } from '../util/clock.ts';
 
 /** How long the nodes may take, ms. A node that is silent must not hold up the others' answer. */
@@ -27,19 +27,19 @@ export class Search {
   }
 
   /** The node that has the call, among those of a set, or of all. */
-  find(callId: string, setId?: number): Promise<Member | undefined> {
+  find(call: RelayCall, setId?: number): Promise<Member | undefined> {
     return this.#ask(setId, async (member, deadline) => {
-      const reply = await member.driver.query(callId, deadline);
+      const reply = await member.driver.query(call, deadline);
 
       return reply instanceof RelayFailure ? undefined : member;
     });
   }
 
   /** Deletes the call wherever it is, and waits for all nodes. Returns the reply of one that had it. */
-  async deleteEverywhere(callId: string, setId?: number): Promise<NgDict | undefined> {
+  async deleteEverywhere(call: RelayCall, setId?: number): Promise<NgDict | undefined> {
     const replies: NgDict[] = [];
     await this.#ask(setId, async (member, deadline): Promise<undefined> => {
-      const result = await member.driver.delete({ callId }, deadline);
+      const result = await member.driver.delete(call, deadline);
       if (!(result instanceof RelayFailure) && result.found) replies.push(result.reply);
     });
     if (replies.length > 0) this.counters.found++;

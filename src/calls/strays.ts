@@ -27,7 +27,7 @@ const MAX_IN_FLIGHT_PER_NODE = 8;
 const TICK_MS = 250;
 
 interface Entry {
-  readonly stray: Stray;
+  stray: Stray;
   /** Monotonic ms: until then "unknown call" proves nothing. */
   doubtUntil: number;
   nextAt: number;
@@ -65,15 +65,25 @@ export class Strays {
     return this.#entries.has(key(nodeId, callId));
   }
 
+  /** What a node still has to be told to delete of this call. */
+  get(nodeId: number, callId: string): Stray | undefined {
+    return this.#entries.get(key(nodeId, callId))?.stray;
+  }
+
   /** Whether a node still has to be told something. */
   concerns(nodeId: number): boolean {
     return this.#perNode.has(nodeId);
   }
 
-  /** Tells a node to delete a call, now and until it answers. */
-  add(nodeId: number, callId: string): void {
+  /**
+   * Tells a node to delete a call, now and until it answers.
+   * @param memo what the driver remembers of the call
+   */
+  add(nodeId: number, callId: string, memo: string | null = null): void {
     const now = this.#clock.monotonic();
-    const entry = this.#enter({ nodeId, callId, since: this.#clock.utc() }, now + DOUBT_MS);
+    const stray = { nodeId, callId, since: this.#clock.utc(), memo };
+    const entry = this.#enter(stray, now + DOUBT_MS);
+    entry.stray = stray;
     entry.doubtUntil = now + DOUBT_MS;
     // Stored at once: a crash in the next moments must not leave the call to the relay's own time-out.
     this.#store.noteStray(entry.stray, false);
@@ -165,7 +175,8 @@ export class Strays {
   }
 
   async #attempt(entry: Entry): Promise<void> {
-    const { nodeId, callId } = entry.stray;
+    const { stray } = entry;
+    const { nodeId, callId, memo } = stray;
     const member = this.#fleet.get(nodeId);
     if (member === undefined) {
       this.#remove(entry);
@@ -173,13 +184,15 @@ export class Strays {
       return;
     }
     this.#inFlight.set(nodeId, (this.#inFlight.get(nodeId) ?? 0) + 1);
-    const result = await member.driver.delete({ callId }, this.#clock.monotonic() + TRY_MS);
+    const result = await member.driver.delete({ callId, memo }, this.#clock.monotonic() + TRY_MS);
     this.#inFlight.set(nodeId, (this.#inFlight.get(nodeId) ?? 1) - 1);
     entry.inFlight = undefined;
     const now = this.#clock.monotonic();
     const isAnswered = !(result instanceof RelayFailure) || (!result.isUncertain && result.kind !== 'busy');
     const isFound = !(result instanceof RelayFailure) && result.found;
-    if (isFound || (isAnswered && now >= entry.doubtUntil)) {
+    // More may have been left meanwhile than the node was told of.
+    if (entry.stray !== stray) entry.nextAt = now;
+    else if (isFound || (isAnswered && now >= entry.doubtUntil)) {
       this.counters.settled++;
       this.#remove(entry);
     } else if (isAnswered) {

@@ -47,6 +47,10 @@ export interface Call {
   /** SIP transactions that carried an offer, as `cseq method from-tag`, newest last; at most `MAX_OFFERS`. */
   offers: readonly string[];
   legs: Leg[];
+  /** What the driver of its node wants remembered, in words of its own; null if that is nothing. */
+  memo: string | null;
+  /** Sessions its node has for it, as the node counts them: one, or for rtpproxy one for each stream. */
+  sessions: number;
   readonly createdAt: number;
   updatedAt: number;
   /** Why the call ended: `bye`, `cancel`, `busy`, a status code, a text of the proxy; null while it lives. */

@@ -65,14 +65,14 @@ export type Evidence =
   | { readonly kind: 'check-failed'; readonly why: string }
   /** A reply, but later than a call would wait for it. */
   | { readonly kind: 'check-slow' }
-  /** Nobody listens there (ECONNREFUSED). */
-  | { readonly kind: 'check-refused' }
+  /** Nobody listens there (ECONNREFUSED), or the way is barred to us; `why` is for people. */
+  | { readonly kind: 'check-refused'; readonly why?: string }
   /** A reply to a request of a call, errors too. */
   | { readonly kind: 'call-ok' }
   /** The same, later than a new call would have waited for it. */
   | { readonly kind: 'call-slow' }
   | { readonly kind: 'call-silent'; readonly callId: string }
-  | { readonly kind: 'call-refused' }
+  | { readonly kind: 'call-refused'; readonly why?: string }
   /** Nothing but that time passed. */
   | { readonly kind: 'time' };
 
@@ -181,7 +181,9 @@ function react(state: HealthState, evidence: Evidence, now: number, mayEject: ()
       return afterSlowCall(state);
     case 'check-refused':
     case 'call-refused':
-      return state.health === 'down' ? state : change(state, 'down', 'nobody listens at its port', now);
+      return state.health === 'down'
+        ? state
+        : change(state, 'down', evidence.why ?? 'nobody listens at its port', now);
     case 'call-ok':
       return afterGoodCall(state, now);
     case 'call-silent':

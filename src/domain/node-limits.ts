@@ -1,6 +1,7 @@
 /** What the fields of a node and of a set may be: the service and the command line refuse the same. */
 
 import { Failure } from './errors.ts';
+import { NODE_KINDS } from './node.ts';
 
 /** Ids are 32-bit integers, as in OpenSIPS's table. */
 export const MAX_ID = 2_147_483_647;
@@ -28,4 +29,16 @@ export function readTags(words: readonly string[]): readonly string[] | Failure 
   if (tags.length <= MAX_TAGS) return tags;
 
   return new Failure('RTPC_BAD_PARAMETER', `there are ${tags.length} tags; a node may have ${MAX_TAGS}`);
+}
+
+/** The tags of a node: its kind is one without being given. */
+export function readNodeTags(words: readonly string[]): readonly string[] | Failure {
+  const tags = readTags(words);
+  const reserved = tags instanceof Failure ? undefined : NODE_KINDS.find((kind) => tags.includes(kind));
+  if (reserved === undefined) return tags;
+
+  return new Failure(
+    'RTPC_BAD_PARAMETER',
+    `a tag is "${reserved}"; every node has its kind as a tag already, and it cannot be given`,
+  );
 }

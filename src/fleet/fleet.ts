@@ -40,6 +40,8 @@ export const MAX_NODES = 10_000;
 export interface FleetOptions {
   /** Live calls on a node. */
   readonly countCalls: (nodeId: number) => number;
+  /** Sessions the node has for them. */
+  readonly countSessions: (nodeId: number) => number;
   /** A reply after so long would have been too late for a new call, ms. */
   readonly slowMs: number;
   /** Random numbers from 0 to 1, for policies. */
@@ -171,7 +173,8 @@ export class Fleet {
       return {
         ...node,
         admin: stays ? known.admin : READY,
-        limited: known?.limited ?? null,
+        // Another kind is another relay, which nobody told anything.
+        limited: known?.node.kind === node.kind ? known.limited : null,
         removedAt: null,
       };
     });
@@ -266,6 +269,7 @@ export class Fleet {
       }),
       clock: this.#clock,
       countCalls: this.#options.countCalls,
+      countSessions: this.#options.countSessions,
     });
     this.#members.set(node.id, member);
   }

@@ -14,8 +14,9 @@ import type { Clock } from '../util/clock.ts';
 export interface Figures extends RelayStatistics {
   /** Monotonic ms. */
   readonly at: number;
-  /** Calls we had on the node at that time: what came and went since is known better here. */
+  /** Calls we had on the node at that time, and its sessions for them: what came and went since is known better here. */
   readonly ourCalls: number;
+  readonly ourSessions: number;
 }
 
 /** Figures older than this, ms, say nothing any more: they are asked for every 10 s. */
@@ -27,8 +28,9 @@ const HOLD_MS = 1000;
 export interface MemberParts {
   readonly driver: RelayDriver;
   readonly clock: Clock;
-  /** Live calls we have on the node. */
+  /** Live calls we have on the node, and the sessions it has for them. */
   readonly countCalls: (nodeId: number) => number;
+  readonly countSessions: (nodeId: number) => number;
 }
 
 /** The order of a node nobody gave one. */
@@ -84,8 +86,9 @@ export class Member implements PlaceableNode {
     return this.node.capacity;
   }
 
+  /** Its own, and its kind: so a request may require an rtpengine. */
   get tags(): readonly string[] {
-    return this.node.tags;
+    return [...this.node.tags, this.node.kind];
   }
 
   get order(): Order {
@@ -108,6 +111,11 @@ export class Member implements PlaceableNode {
     return this.#parts.countCalls(this.id);
   }
 
+  /** Sessions it has for our calls, as it counts them. */
+  get ourSessions(): number {
+    return this.#parts.countSessions(this.id);
+  }
+
   /** Whether it told its figures lately. */
   get hasFigures(): boolean {
     return this.#current !== null;
@@ -120,12 +128,12 @@ export class Member implements PlaceableNode {
     return figures !== null && this.#parts.clock.monotonic() - figures.at < STALE_MS ? figures : null;
   }
 
-  /** Calls it has now: ours, those being offered, and those of others as of its last figures. */
+  /** Calls it has now: ours, those being offered, and as many as the sessions of others as of its last figures. */
   get sessions(): number {
     const { calls } = this;
     const figures = this.#current;
 
-    const others = figures === null ? 0 : Math.max(0, figures.sessions - figures.ourCalls);
+    const others = figures === null ? 0 : Math.max(0, figures.sessions - figures.ourSessions);
 
     return calls + this.offers + others;
   }

@@ -1,20 +1,28 @@
 /** A node as people describe it, and the same checked by itself, without a look at the rest of the fleet. */
 
 import { Failure } from '../domain/errors.ts';
-import { type ImposeMode, type MediaAddress, type Node, type NodeKind, parseSocket } from '../domain/node.ts';
+import {
+  type ImposeMode,
+  NODE_KINDS,
+  type Node,
+  type NodeKind,
+  SOCKET_FORMS,
+  socketFor,
+  whereabouts,
+} from '../domain/node.ts';
 import {
   MAX_CAPACITY,
   MAX_PORT,
   MAX_PRIORITY,
   MAX_SET_ID,
   MAX_WEIGHT,
-  readTags,
+  readNodeTags,
 } from '../domain/node-limits.ts';
-import { findSide, type Sides } from '../domain/side.ts';
-import { familyOf, isUnspecified } from '../util/ip.ts';
+import type { Sides } from '../domain/side.ts';
+import { type AddressesInput, bad, byPlace, isNoHost, readAddresses } from './address-input.ts';
 
 /** A node by the names of the API. What is left out keeps its value, or has its default in a new node. */
-export interface NodeInput {
+export interface NodeInput extends AddressesInput {
   readonly id?: number | undefined;
   readonly kind?: string | undefined;
   readonly socket?: string | undefined;
@@ -25,16 +33,6 @@ export interface NodeInput {
   readonly capacity?: number | null | undefined;
   readonly tags?: readonly string[] | undefined;
   readonly http_port?: number | null | undefined;
-  readonly media_addresses?: readonly AddressInput[] | undefined;
-  /** The author's columns: short for the addresses of sides `inner` and `outer`. */
-  readonly inner_media_ip?: string | undefined;
-  readonly out_media_ip?: string | undefined;
-}
-
-export interface AddressInput {
-  readonly side: string;
-  readonly address: string;
-  readonly interface?: string | null | undefined;
 }
 
 /** A node without its id: what a description says. */
@@ -57,41 +55,28 @@ export const NODE_KEYS = [
   'out_media_ip',
 ] as const satisfies readonly (keyof NodeInput)[];
 
-/** The same for a media address; `family` follows from the address. */
-export const ADDRESS_KEYS = ['side', 'address', 'interface', 'family'] as const;
-
 /** Checks a description; `before` has the values of what it leaves out. */
 export function readFields(
   input: NodeInput,
   before: NodeFields | undefined,
   sides: Sides,
 ): NodeFields | Failure {
-  const socket = input.socket?.trim() ?? before?.socket;
-  if (socket === undefined) return bad('socket is missing; write it as udp:192.168.2.3:7890');
-  if (parseSocket(socket) === undefined) {
-    return bad(
-      `socket is "${socket}"; allowed are udp:IPV4:PORT and udp6:[IPV6]:PORT with IP addresses, as in udp:192.168.2.3:7890`,
-    );
-  }
-  if (isNoHost(hostOf(socket))) {
-    return bad(
-      `socket is "${socket}"; its address must be that of one host, no multicast, broadcast or unspecified one`,
-    );
-  }
-  // Another host has other addresses: those of the old one would be wrong in every SDP.
-  const isMoved = before !== undefined && hostOf(before.socket) !== hostOf(socket);
   const kind = readKind(input.kind ?? before?.kind ?? 'rtpengine');
   if (kind instanceof Failure) return kind;
-  const imposeMode = readImposeMode(input.impose_mode ?? before?.imposeMode ?? 'media-address');
+  const socket = readSocket(input.socket?.trim() ?? before?.socket, kind);
+  if (socket instanceof Failure) return socket;
+  // What an old relay was told is nothing to another one.
+  const old = before?.kind === kind ? before : undefined;
+  const imposeMode = readImposeMode(input.impose_mode ?? old?.imposeMode ?? 'media-address', kind);
   if (imposeMode instanceof Failure) return imposeMode;
-  const tags = input.tags === undefined ? (before?.tags ?? []) : readTags(input.tags);
+  const tags = input.tags === undefined ? (before?.tags ?? []) : readNodeTags(input.tags);
   if (tags instanceof Failure) return tags;
   const numbers = {
     setId: input.set_id ?? before?.setId ?? 0,
     weight: input.weight ?? before?.weight ?? 100,
     priority: input.priority ?? before?.priority ?? 0,
     capacity: input.capacity === undefined ? (before?.capacity ?? null) : input.capacity,
-    httpPort: input.http_port === undefined ? (before?.httpPort ?? null) : input.http_port,
+    httpPort: input.http_port === undefined ? (old?.httpPort ?? null) : input.http_port,
   };
   const wrong =
     outside('set_id', numbers.setId, 0, MAX_SET_ID) ??
@@ -100,32 +85,55 @@ export function readFields(
     outside('capacity', numbers.capacity, 1, MAX_CAPACITY) ??
     outside('http_port', numbers.httpPort, 1, MAX_PORT);
   if (wrong !== undefined) return wrong;
-  const mediaAddresses = readAddresses(input, isMoved ? [] : (before?.mediaAddresses ?? []), sides);
+  if (kind === 'rtpproxy' && numbers.httpPort !== null)
+    return bad(`http_port is ${numbers.httpPort}; an rtpproxy has none, only rtpengine has`);
+  const moved = before === undefined ? undefined : moveOf(before, { kind, socket });
+  const mediaAddresses = readAddresses(input, {
+    before: moved === undefined ? (before?.mediaAddresses ?? []) : [],
+    sides,
+    kind,
+    imposeMode,
+  });
   if (mediaAddresses instanceof Failure) return mediaAddresses;
-  if (mediaAddresses.length === 0 && isMoved) {
+  if (mediaAddresses.length === 0 && moved !== undefined)
     return bad(
-      `the node moves from ${before.socket} to ${socket}, another host; give its media addresses too (inner_media_ip and out_media_ip, or media_addresses)`,
+      `${moved}; give its media addresses too (inner_media_ip and out_media_ip, or media_addresses)`,
     );
-  }
   if (mediaAddresses.length === 0)
     return bad('the node has no media address; give inner_media_ip and out_media_ip, or media_addresses');
-  const bare = mediaAddresses.find((address) => address.interface === null);
-  if (imposeMode === 'interface' && bare !== undefined) {
-    return bad(
-      `impose_mode is "interface", but the address ${bare.address} of side ${bare.side} names no interface`,
-    );
-  }
 
   return { kind, socket, imposeMode, ...numbers, mediaAddresses, tags };
 }
 
-function hostOf(socket: string): string {
-  return parseSocket(socket)?.host ?? '';
+function readSocket(text: string | undefined, kind: NodeKind): string | Failure {
+  if (text === undefined) return bad('socket is missing; write it as udp:192.168.2.3:7890');
+  const socket = socketFor(kind, text);
+  if (socket === undefined) {
+    const other = NODE_KINDS.find((each) => socketFor(each, text) !== undefined);
+    const guess = other === undefined ? ', as in udp:192.168.2.3:7890' : `; is its kind ${other}?`;
+
+    return bad(`socket is "${text}"; allowed for ${kind} is ${SOCKET_FORMS[kind]}${guess}`);
+  }
+  const place = whereabouts(socket);
+  if (!place.startsWith('/') && isNoHost(place)) {
+    return bad(
+      `socket is "${socket}"; its address must be that of one host, no multicast, broadcast or unspecified one`,
+    );
+  }
+
+  return socket;
 }
 
-/** Multicast, broadcast, or no address at all. */
-function isNoHost(host: string): boolean {
-  return isUnspecified(host) || /^(22[4-9]\.|2[3-5]\d\.|ff[0-9a-f]{2}:)/i.test(host);
+/**
+ * How a node becomes another relay, if it does. Another relay has other addresses: those of the old one would be wrong in every
+ * SDP, and interfaces mean different things to relays of different kinds.
+ */
+function moveOf(before: NodeFields, now: Pick<NodeFields, 'kind' | 'socket'>): string | undefined {
+  if (before.kind !== now.kind) return `the node changes from ${before.kind} to ${now.kind}, another relay`;
+  const [from, to] = [before, now].map(({ socket }) => whereabouts(socket));
+  if (from === to) return undefined;
+
+  return `the node moves from ${before.socket} to ${now.socket}, another ${to?.startsWith('/') ? 'relay' : 'host'}`;
 }
 
 /** A node by the names of the API. */
@@ -157,65 +165,20 @@ export function outside(
   return bad(`${name} is ${value}; it must be a whole number from ${least} to ${most}`);
 }
 
-function readAddresses(
-  input: NodeInput,
-  before: readonly MediaAddress[],
-  sides: Sides,
-): readonly MediaAddress[] | Failure {
-  const short = [
-    { side: 'inner', address: input.inner_media_ip, name: 'inner_media_ip' },
-    { side: 'outer', address: input.out_media_ip, name: 'out_media_ip' },
-  ].flatMap(({ address, ...rest }) => (address === undefined ? [] : [{ ...rest, address }]));
-  const given: (AddressInput & { name: string })[] = [
-    ...short,
-    ...(input.media_addresses ?? []).map((address) => ({ ...address, name: 'media_addresses' })),
-  ];
-  if (given.length === 0) return before;
-  const read: MediaAddress[] = [];
-  for (const { side: sideText, address: text, interface: name = null, name: key } of given) {
-    const side = findSide(sideText, sides);
-    if (side === undefined)
-      return bad(`${key}: there is no side "${sideText}"; there are ${sides.names.join(', ')}`);
-    const address = text.trim().replace(/^\[(.*)\]$/, '$1');
-    const family = familyOf(address);
-    if (family === undefined || isUnspecified(address)) {
-      return bad(
-        `${key} is "${text}"; it must be an IP address, IPv4 or IPv6, that the ${side} side can reach`,
-      );
-    }
-    if (name !== null && !/^[\w.:-]{1,64}$/.test(name))
-      return bad(`${key}: interface is "${name}"; it must be a name of up to 64 letters, digits and ._:-`);
-    if (read.some((other) => other.side === side && other.family === family)) {
-      return bad(`${key}: side ${side} has two ${family} addresses; a node has one for each side and family`);
-    }
-    read.push({ side, family, address, interface: name });
-  }
-  // The short form of one side leaves the other as it was.
-  const isShort = input.media_addresses === undefined;
-  const kept = isShort
-    ? before.filter((old) => !read.some(({ side, family }) => old.side === side && old.family === family))
-    : [];
-
-  return [...kept, ...read].sort(byPlace);
-}
-
-function byPlace(a: MediaAddress, b: MediaAddress): number {
-  return a.side.localeCompare(b.side) || a.family.localeCompare(b.family);
-}
-
 function readKind(text: string): NodeKind | Failure {
-  if (text === 'rtpengine') return text;
-  if (text === 'rtpproxy') return bad('kind is "rtpproxy"; this version drives rtpengine only');
+  const kind = NODE_KINDS.find((each) => each === text);
 
-  return bad(`kind is "${text}"; it must be "rtpengine"`);
+  return kind ?? bad(`kind is "${text}"; it must be ${NODE_KINDS.map((each) => `"${each}"`).join(' or ')}`);
 }
 
-function readImposeMode(text: string): ImposeMode | Failure {
-  if (text === 'media-address' || text === 'interface') return text;
+function readImposeMode(text: string, kind: NodeKind): ImposeMode | Failure {
+  if (text !== 'media-address' && text !== 'interface')
+    return bad(`impose_mode is "${text}"; it must be "media-address" or "interface"`);
+  if (kind === 'rtpproxy' && text === 'interface') {
+    return bad(
+      'impose_mode is "interface"; it is for rtpengine only. The SDP of an rtpproxy is written here, and the interfaces of its media addresses choose its sockets as they are',
+    );
+  }
 
-  return bad(`impose_mode is "${text}"; it must be "media-address" or "interface"`);
-}
-
-function bad(message: string): Failure {
-  return new Failure('RTPC_BAD_PARAMETER', message);
+  return text;
 }

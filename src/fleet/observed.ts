@@ -7,7 +7,6 @@ import type { Clock } from '../util/clock.ts';
 /** Any answer, an error too, shows that the node lives. One object, as it is made for every request. */
 const OK: Evidence = { kind: 'call-ok' };
 const SLOW: Evidence = { kind: 'call-slow' };
-const REFUSED: Evidence = { kind: 'call-refused' };
 
 /** Silence says something only if the request had this much time, ms. */
 const LEAST_MS = 100;
@@ -31,25 +30,36 @@ export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observati
     const result = await request;
     // Requests under way end as unreachable when we close the socket ourselves.
     if (isClosed) return result;
-    const kind = result instanceof RelayFailure ? result.kind : undefined;
-    if (kind === 'silent') {
-      // Who had next to no time to answer in is not to blame.
-      if (deadline - asked >= LEAST_MS) tell({ kind: 'call-silent', callId });
-    } else if (kind === 'unreachable') tell(REFUSED);
-    // A reply that cannot be read, or a request that was never sent, says nothing of the node.
-    else if (kind !== 'garbled' && kind !== 'busy' && kind !== 'too-large')
-      tell(clock.monotonic() - asked < slowMs ? OK : SLOW);
+    const failure = result instanceof RelayFailure ? result : undefined;
+    switch (failure?.kind) {
+      case 'silent':
+        // Who had next to no time to answer in is not to blame.
+        if (deadline - asked >= LEAST_MS) tell({ kind: 'call-silent', callId });
+        break;
+      case 'unreachable':
+        tell({ kind: 'call-refused', why: failure.reason });
+        break;
+      // A reply that cannot be read, or a request that was never sent, says nothing of the node.
+      case 'garbled':
+      case 'busy':
+      case 'too-large':
+      case 'bad-sdp':
+        break;
+      default:
+        tell(clock.monotonic() - asked < slowMs ? OK : SLOW);
+    }
 
     return result;
   };
 
   return {
+    renewsCalls: driver.renewsCalls,
     offer: (request, deadline) => watch(request.callId, deadline, driver.offer(request, deadline)),
     answer: (request, deadline) => watch(request.callId, deadline, driver.answer(request, deadline)),
     delete: (call, deadline) => watch(call.callId, deadline, driver.delete(call, deadline)),
-    query: (callId, deadline, fromTag) => watch(callId, deadline, driver.query(callId, deadline, fromTag)),
-    command: (message, deadline) =>
-      watch(String(message['call-id'] ?? ''), deadline, driver.command(message, deadline)),
+    query: (call, deadline, fromTag) => watch(call.callId, deadline, driver.query(call, deadline, fromTag)),
+    command: (message, call, deadline) =>
+      watch(call.callId, deadline, driver.command(message, call, deadline)),
     close() {
       isClosed = true;
       driver.close();

@@ -1,14 +1,15 @@
 /** What a change of many nodes at once would do, worked out before anything is done. */
 
 import { Failure } from '../domain/errors.ts';
-import type { Node } from '../domain/node.ts';
+import { type Node, withPort } from '../domain/node.ts';
 import { MAX_ID } from '../domain/node-limits.ts';
 import type { Sides } from '../domain/side.ts';
 import type { NodeSet } from '../store/fleet-rows.ts';
 import { nearest } from '../util/suggest.ts';
+import { ADDRESS_KEYS } from './address-input.ts';
 import { type Fleet, type FleetChange, MAX_NODES, SET_DEFAULTS } from './fleet.ts';
 import type { Member } from './member.ts';
-import { ADDRESS_KEYS, NODE_KEYS, type NodeInput, nodeShown, outside, readFields } from './node-input.ts';
+import { NODE_KEYS, type NodeInput, nodeShown, outside, readFields } from './node-input.ts';
 import { readSet, SET_KEYS, type SetInput, setShown } from './set-input.ts';
 
 /** The whole fleet as a person declares it. What is left out of a node or set has its default. */
@@ -75,7 +76,8 @@ export function matchNodes(inputs: readonly NodeInput[], fleet: Fleet): Wanted[]
 
   return inputs.map((input) => {
     const { id, socket = '', set_id: setId = 0 } = input;
-    const before = id === undefined ? byPlace.get(placeOf({ socket: socket.trim(), setId })) : byId.get(id);
+    const place = placeOf({ socket: withPort(socket.trim()), setId });
+    const before = id === undefined ? byPlace.get(place) : byId.get(id);
 
     return { input, before };
   });
@@ -249,6 +251,13 @@ function conflict(
     return new Failure(
       'RTPC_NODE_IN_USE',
       `node ${node.id} has ${calls} calls on ${before.socket}; add ${node.socket} as a new node and remove this one`,
+    );
+  }
+  // Also one that was removed and would come back as another relay.
+  if (current !== undefined && current.node.kind !== node.kind && calls > 0) {
+    return new Failure(
+      'RTPC_NODE_IN_USE',
+      `node ${node.id} has ${calls} calls as ${current.node.kind}; it can be ${node.kind} when they have ended`,
     );
   }
 

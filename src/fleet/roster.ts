@@ -80,7 +80,9 @@ export class Roster {
   /** Adds and changes many nodes. If any row is bad nothing is changed. */
   import(rows: readonly ImportRow[], isDryRun: boolean): { reports: RowReport[]; isGood: boolean } | Failure {
     const wanted = matchNodes(rows, this.#fleet);
-    const planned = planNodes(wanted, { fleet: this.#fleet, sides: this.#sides });
+    const planned = planNodes(wanted, { fleet: this.#fleet, sides: this.#sides }).map(
+      (node, index) => mistaken(wanted[index]) ?? node,
+    );
     const nodes = planned.flatMap((node) => (node instanceof Failure ? [] : node));
     const isGood = nodes.length === rows.length;
     const reports = rows.map(({ row, id = null }, index): RowReport => {
@@ -164,6 +166,21 @@ export class Roster {
 
     return this.#fleet.find(node.id);
   }
+}
+
+/** Why a row cannot be about the node it was matched with: one of the kinds is wrong, or the id is that of another table. */
+function mistaken(wanted: Wanted | undefined): Failure | undefined {
+  const { input, before } = wanted ?? {};
+  if (before === undefined || input?.kind === undefined || input.kind === before.kind) return undefined;
+  const advice =
+    input.id === undefined
+      ? `if it has become one, say so with "rtp-cluster node set ${before.id} --kind ${input.kind}"`
+      : 'leave out the id of the row, and it gets a free one';
+
+  return new Failure(
+    'RTPC_NODE_EXISTS',
+    `node ${before.id} is ${before.kind} ${before.socket}, but the row is about an ${input.kind}; ${advice}`,
+  );
 }
 
 /** What a row changes: `socket udp:… -> udp:…, weight 100 -> 50`. */

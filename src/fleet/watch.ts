@@ -221,28 +221,33 @@ export class Watch {
     if (answer instanceof RelayFailure) return;
     const at = this.#clock.monotonic();
     const before = member.figures;
-    const startedAt = this.#clock.utc() - answer.uptimeS * 1000;
-    const expected =
-      before === null
-        ? member.startedAt === null
-          ? null
-          : (this.#clock.utc() - member.startedAt) / 1000
-        : before.uptimeS + (at - before.at) / 1000;
-    member.figures = { ...answer, at, ourCalls: member.calls };
-    if (expected !== null && answer.uptimeS + RESTART_SLACK_S < expected) {
+    const { uptimeS } = answer;
+    const startedAt = uptimeS === null ? null : this.#clock.utc() - uptimeS * 1000;
+    const expected = this.#expectedUptime(member, at);
+    const isShort = uptimeS !== null && expected !== null && uptimeS + RESTART_SLACK_S < expected;
+    const hasFallen = before !== null && answer.growing.some((count, i) => count < (before.growing[i] ?? 0));
+    const { calls: ourCalls, ourSessions } = member;
+    member.figures = { ...answer, at, ourCalls, ourSessions };
+    if (isShort || hasFallen) {
       this.counters.restarts++;
       member.restartedAt = this.#clock.utc();
       this.#store.event('node.restarted', {
         nodeId: member.id,
-        uptime_s: answer.uptimeS,
-        expected_s: Math.round(expected),
-        calls: member.calls,
+        ...(isShort ? { uptime_s: uptimeS, expected_s: Math.round(expected) } : {}),
+        calls: ourCalls,
       });
       this.#note(member, startedAt);
       this.onRestart(member);
-    } else if (member.startedAt === null) {
+    } else if (member.startedAt === null && startedAt !== null) {
       this.#note(member, startedAt);
     }
+  }
+
+  /** How long a relay should have been up by now, s; null if it never said. */
+  #expectedUptime({ figures, startedAt }: Member, at: number): number | null {
+    if (figures?.uptimeS != null) return figures.uptimeS + (at - figures.at) / 1000;
+
+    return startedAt === null ? null : (this.#clock.utc() - startedAt) / 1000;
   }
 
   /** Tells, once, that a living node does not tell its figures any more: it is placed by what we know ourselves then. */
@@ -363,7 +368,7 @@ export class Watch {
 }
 
 function failedCheck({ kind, reason }: RelayFailure): Evidence {
-  if (kind === 'unreachable') return { kind: 'check-refused' };
+  if (kind === 'unreachable') return { kind: 'check-refused', why: reason };
 
   return kind === 'silent' ? { kind: 'check-silent' } : { kind: 'check-failed', why: reason };
 }

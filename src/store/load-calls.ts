@@ -19,6 +19,8 @@ interface CallRow {
   state: CallState;
   initial: string | null;
   offers: string;
+  memo: string | null;
+  sessions: number;
   created_at: number;
   updated_at: number;
   end_reason: string | null;
@@ -52,6 +54,8 @@ export function loadLiveCalls(database: Database, take: (call: Call, id: number)
       initial: row.initial,
       offers: row.offers === '' ? [] : row.offers.split('\n'),
       legs: [],
+      memo: row.memo,
+      sessions: row.sessions,
       createdAt: row.created_at,
       updatedAt: row.updated_at,
       endReason: row.end_reason,

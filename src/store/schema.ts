@@ -94,6 +94,10 @@ export const call = sqliteTable(
     initial: text('initial'),
     /** SIP transactions that carried an offer, one a line. */
     offers: text('offers').notNull(),
+    /** What the driver of its node wants remembered. */
+    memo: text('memo'),
+    /** Sessions its node has for it. */
+    sessions: integer('sessions').notNull().default(1),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
     endReason: text('end_reason'),
@@ -145,6 +149,8 @@ export const stray = sqliteTable(
     nodeId: integer('node_id').notNull(),
     callId: text('call_id').notNull(),
     since: integer('since').notNull(),
+    /** What the driver needs to name the call. */
+    memo: text('memo'),
   },
   (table) => [primaryKey({ columns: [table.nodeId, table.callId] })],
 );

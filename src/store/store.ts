@@ -40,6 +40,8 @@ export interface Stray {
   readonly callId: string;
   /** UTC ms. */
   readonly since: number;
+  /** What the driver remembers of the call; null if that is nothing. */
+  readonly memo: string | null;
 }
 
 export interface RetentionLimits {
@@ -96,7 +98,7 @@ export class Store {
     this.#end = open.database.query('COMMIT');
     this.#undo = open.database.query('ROLLBACK');
     this.#insertStray = open.database.query(
-      'INSERT OR IGNORE INTO stray (node_id, call_id, since) VALUES (?, ?, ?)',
+      'INSERT OR REPLACE INTO stray (node_id, call_id, since, memo) VALUES (?, ?, ?, ?)',
     );
     this.#deleteStray = open.database.query('DELETE FROM stray WHERE node_id = ? AND call_id = ?');
   }
@@ -299,7 +301,7 @@ export class Store {
     this.#unsaved.write();
     for (const { stray: record, isOver } of this.#unsavedStrays.values()) {
       if (isOver) this.#deleteStray.run(record.nodeId, record.callId);
-      else this.#insertStray.run(record.nodeId, record.callId, record.since);
+      else this.#insertStray.run(record.nodeId, record.callId, record.since, record.memo);
     }
     for (const row of this.#unsavedSteps) this.#traces.insert(row);
     for (const health of this.#unsavedHealth.values()) this.fleet.writeHealth(health);

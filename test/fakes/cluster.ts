@@ -92,12 +92,17 @@ export function makeCluster(options: ClusterOptions = {}) {
     store.fleet,
     (node) => {
       const driver = new FakeDriver(node.id, clock, trace);
+      driver.renewsCalls = node.kind === 'rtpproxy';
       drivers.set(node.id, driver);
 
       return driver;
     },
     clock,
-    { countCalls: (nodeId) => calls.countOn(nodeId), slowMs: FIRST_TRY_MS },
+    {
+      countCalls: (nodeId) => calls.countOn(nodeId),
+      countSessions: (nodeId) => calls.sessionsOn(nodeId),
+      slowMs: FIRST_TRY_MS,
+    },
   );
   const failure = fleet.put(options.nodes ?? [makeNode(0), makeNode(1)]);
   if (failure !== undefined) throw new Error(failure.message);

@@ -3,8 +3,10 @@
 import {
   type DeleteRequest,
   type DeleteResult,
+  type MediaReply,
   type MediaRequest,
   type NgDict,
+  type RelayCall,
   type RelayDriver,
   RelayFailure,
   type RelayFailureKind,
@@ -26,9 +28,12 @@ export interface Asked {
  */
 export type Scripted = string | RelayFailure | NgDict | 'never' | Promise<string | RelayFailure | NgDict>;
 
-/** A failure with a relay's typical words. */
-export function fails(kind: RelayFailureKind): RelayFailure {
-  return new RelayFailure(kind, `the relay says ${kind}`);
+/** What a relay wants remembered of a call, in place of what it is by itself: nothing, and one session. */
+export type Remembered = Partial<Omit<MediaReply, 'sdp'>>;
+
+/** A failure with a relay's typical words. @param left the memo of what the relay may have all the same */
+export function fails(kind: RelayFailureKind, left?: string): RelayFailure {
+  return new RelayFailure(kind, `the relay says ${kind}`, left);
 }
 
 /** The SDP a relay makes that does what it is told. */
@@ -49,8 +54,13 @@ export class FakeDriver implements RelayDriver {
   readonly offers: MediaRequest[] = [];
   readonly answers: MediaRequest[] = [];
   readonly deletes: DeleteRequest[] = [];
-  readonly queries: { callId: string; fromTag: string | undefined }[] = [];
+  readonly queries: (RelayCall & { fromTag: string | undefined })[] = [];
   readonly commands: NgDict[] = [];
+  /** The calls `commands` are about, in the same order. */
+  readonly commanded: RelayCall[] = [];
+  renewsCalls = false;
+  /** Comes with every offer and answer that is done. */
+  remembered: Remembered = {};
   /** Deadlines of all requests, in order. */
   readonly deadlines: number[] = [];
   /** Calls this relay has: entered by offers, gone after deletes. */
@@ -84,20 +94,20 @@ export class FakeDriver implements RelayDriver {
     return this;
   }
 
-  async offer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+  async offer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure> {
     this.offers.push(request);
     const reply = await this.#do('offer', request.callId, deadline, () =>
       anchored(request.address, request.family),
     );
     if (typeof reply === 'string') this.calls.add(request.callId);
 
-    return asText(reply);
+    return this.#asReply(reply);
   }
 
-  async answer(request: MediaRequest, deadline: number): Promise<string | RelayFailure> {
+  async answer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure> {
     this.answers.push(request);
 
-    return asText(
+    return this.#asReply(
       await this.#do('answer', request.callId, deadline, () => anchored(request.address, request.family)),
     );
   }
@@ -111,8 +121,9 @@ export class FakeDriver implements RelayDriver {
     return { found, reply: asDict(reply) };
   }
 
-  async query(callId: string, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
-    this.queries.push({ callId, fromTag });
+  async query(call: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
+    const { callId } = call;
+    this.queries.push({ ...call, fromTag });
     const reply = await this.#do('query', callId, deadline, () =>
       this.calls.has(callId) ? { result: 'ok', node: String(this.#id) } : fails('unknown-call'),
     );
@@ -120,15 +131,22 @@ export class FakeDriver implements RelayDriver {
     return reply instanceof RelayFailure ? reply : asDict(reply);
   }
 
-  async command(message: NgDict, deadline: number): Promise<NgDict | RelayFailure> {
+  async command(message: NgDict, call: RelayCall, deadline: number): Promise<NgDict | RelayFailure> {
     this.commands.push(message);
-    const reply = await this.#do('command', String(message['call-id']), deadline, () => ({ result: 'ok' }));
+    this.commanded.push(call);
+    const reply = await this.#do('command', call.callId, deadline, () => ({ result: 'ok' }));
 
     return reply instanceof RelayFailure ? reply : asDict(reply);
   }
 
   close(): void {
     this.isClosed = true;
+  }
+
+  #asReply(reply: string | RelayFailure | NgDict): MediaReply | RelayFailure {
+    if (reply instanceof RelayFailure) return reply;
+    if (typeof reply === 'string') return { sdp: reply, memo: null, sessions: 1, ...this.remembered };
+    throw new Error('the script gives a dictionary where the relay returns an SDP');
   }
 
   async #do(
@@ -146,11 +164,6 @@ export class FakeDriver implements RelayDriver {
 
     return fails('silent');
   }
-}
-
-function asText(reply: string | RelayFailure | NgDict): string | RelayFailure {
-  if (typeof reply === 'string' || reply instanceof RelayFailure) return reply;
-  throw new Error('the script gives a dictionary where the relay returns an SDP');
 }
 
 function asDict(reply: string | NgDict): NgDict {

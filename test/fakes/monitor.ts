@@ -22,7 +22,7 @@ const GOOD_MS = 1;
 export const QUIET: RelayStatistics = {
   uptimeS: 1000,
   sessions: 0,
-  ended: 0,
+  growing: [],
   ports: { free: 10_000, total: 10_000 },
   packetsPerS: 0,
   bytesPerS: 0,
@@ -89,7 +89,8 @@ export class FakeMonitor implements RelayMonitor {
   restart(): this {
     this.calls.clear();
     this.sessionLimit = null;
-    this.statisticsNow = { ...this.statisticsNow, uptimeS: 0, ended: 0, rejected: 0 };
+    const { growing = [], ...rest } = this.statisticsNow;
+    this.statisticsNow = { ...rest, uptimeS: 0, growing: growing.map(() => 0), rejected: 0 };
 
     return this;
   }

@@ -56,6 +56,8 @@ export function makeCall(callId: string, changes: Partial<Call> = {}): Call {
     setId: 0,
     direction: { from: 'inner', to: 'outer' },
     callerTag: 'A',
+    memo: null,
+    sessions: 1,
     state: 'early',
     initial: '1 INVITE A',
     offers: ['1 INVITE A'],

@@ -236,7 +236,7 @@ describe('a request of a call whose node is dead', () => {
     expect(cluster.clock.now).toBe(now);
     expect(failure.code).toBe('RTPC_RELAY_SILENT');
     expect(failure.message).toBe(
-      `node 0 (udp:127.0.0.1:7890), which has the call, is down since ${new Date(since).toISOString()}: nobody listens at its port`,
+      `node 0 (udp:127.0.0.1:7890), which has the call, is down since ${new Date(since).toISOString()}: the relay says unreachable`,
     );
     expect(cluster.asked()).toEqual([]);
     expect(cluster.monitor(0).count('ping')).toBe(pings + 1);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { type HousekeepingOptions, startHousekeeping } from '../../../src/calls/housekeeping.ts';
 import { Replays } from '../../../src/calls/replays.ts';
-import { CHECK_AFTER_MS, makeCluster } from '../../fakes/cluster.ts';
+import { CHECK_AFTER_MS, makeCluster, phoneSdp } from '../../fakes/cluster.ts';
 import { flush, makeCall } from '../../fakes/store.ts';
 
 const PERIOD_MS = 600_000;
@@ -59,6 +59,23 @@ describe('housekeeping', () => {
     await clock.advance(PERIOD_MS / 4 + 500);
     expect(early.endReason).toBe('idle');
     expect(asked()).toContain('0 delete');
+    stop();
+  });
+
+  test('tells the node of an early call that was given up what its driver remembers of it', async () => {
+    const { calls, clock, stop, media, relay } = start();
+    relay(0).remembered = { memo: 'memo' };
+    await media.offer({
+      callId: 'c1',
+      fromTag: 'A',
+      sdp: phoneSdp('10.9.9.9'),
+      direction: { from: 'inner', to: 'outer' },
+      isInDialog: false,
+      extra: {},
+    });
+    await clock.advance(PERIOD_MS / 4 + 500);
+    expect(calls.getEnded('c1')?.endReason).toBe('idle');
+    expect(relay(0).deletes).toEqual([{ callId: 'c1', memo: 'memo' }]);
     stop();
   });
 

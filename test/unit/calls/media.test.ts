@@ -459,7 +459,7 @@ describe('a delete', () => {
       reply: { result: 'ok', totals: 5 },
     });
     expect(asked()).toEqual(['0 delete']);
-    expect(relay(0).deletes).toEqual([{ callId: 'c1' }]);
+    expect(relay(0).deletes).toEqual([{ callId: 'c1', memo: null, tags: ['A', 'B'] }]);
     expect(calls.get('c1')).toBeUndefined();
     await flush(store);
     expect(store.loadLiveCalls()).toEqual([]);
@@ -507,10 +507,10 @@ describe('a delete', () => {
     relayed(await media.offer(offer({ branch: 'b0' })));
     relayed(await media.offer(offer({ branch: 'b1' })));
     await media.delete({ callId: 'c1', branch: 'b0', reason: '486' });
-    expect(relay(0).deletes).toEqual([{ callId: 'c1', branch: 'b0', fromTag: 'A' }]);
+    expect(relay(0).deletes).toEqual([{ callId: 'c1', memo: null, tags: ['A'], branch: 'b0', fromTag: 'A' }]);
     expect(calls.get('c1')?.legs.map(({ branch }) => branch)).toEqual(['b1']);
     await media.delete({ callId: 'c1', branch: 'b1', reason: '486' });
-    expect(relay(0).deletes.at(-1)).toEqual({ callId: 'c1' });
+    expect(relay(0).deletes.at(-1)).toEqual({ callId: 'c1', memo: null, tags: ['A'] });
     expect(calls.get('c1')).toBeUndefined();
   });
 });

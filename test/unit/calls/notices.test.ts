@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test';
 import type { Call } from '../../../src/domain/call.ts';
-import { type Cluster, makeCluster } from '../../fakes/cluster.ts';
+import { type Cluster, makeCluster, makeNode } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 import { makeCall, makeLeg } from '../../fakes/store.ts';
 
@@ -26,7 +26,7 @@ describe('a notice that names a call', () => {
   test('ends it at once, with an event, when its node does not have it any more', async () => {
     const cluster = makeCluster();
     const call = live(cluster, 'c1');
-    cluster.notices.hear({ callId: 'c1' }, new Set([0]));
+    cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(0);
     expect(call.endReason).toBe('media timeout');
     expect(cluster.asked()).toEqual(['0 query']);
@@ -40,8 +40,8 @@ describe('a notice that names a call', () => {
     const cluster = makeCluster();
     const call = live(cluster, 'c1');
     cluster.relay(0).calls.add('c1');
-    cluster.notices.hear({ callId: 'c1' }, new Set([0]));
-    cluster.notices.hear({ callId: 'c1' }, NOBODY);
+    cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
+    cluster.notices.hear({ callId: 'c1' }, NOBODY, 'rtpengine');
     await cluster.clock.advance(5000);
     expect(call.state).toBe('confirmed');
     expect(cluster.notices.counters.refuted).toBe(1);
@@ -50,7 +50,7 @@ describe('a notice that names a call', () => {
   test('is ignored when it comes from another node than the one that has the call', async () => {
     const cluster = makeCluster();
     const call = live(cluster, 'c1', { nodeId: 1 });
-    cluster.notices.hear({ callId: 'c1' }, new Set([0]));
+    cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(5000);
     expect(call.state).toBe('confirmed');
     expect(cluster.asked()).toEqual([]);
@@ -60,14 +60,14 @@ describe('a notice that names a call', () => {
   test('counts when several nodes share the address it came from', async () => {
     const cluster = makeCluster();
     const call = live(cluster, 'c1', { nodeId: 1 });
-    cluster.notices.hear({ callId: 'c1' }, new Set([0, 1]));
+    cluster.notices.hear({ callId: 'c1' }, new Set([0, 1]), 'rtpengine');
     await cluster.clock.advance(0);
     expect(call.state).toBe('ended');
   });
 
   test('of a call nobody knows is counted', async () => {
     const cluster = makeCluster();
-    cluster.notices.hear({ callId: 'c1' }, NOBODY);
+    cluster.notices.hear({ callId: 'c1' }, NOBODY, 'rtpengine');
     await cluster.clock.advance(0);
     expect(cluster.notices.counters.unknown).toBe(1);
   });
@@ -78,7 +78,7 @@ describe('a notice that names a call', () => {
     const gate = Promise.withResolvers<{ result: string }>();
     cluster.relay(0).next('query', gate.promise);
     const query = cluster.requests.query('c1');
-    cluster.notices.hear({ callId: 'c1' }, new Set([0]));
+    cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(100);
     expect(call.state).toBe('confirmed');
     gate.resolve({ result: 'ok' });
@@ -91,7 +91,7 @@ describe('a notice that names a call', () => {
     const cluster = makeCluster();
     const call = live(cluster, 'c1');
     cluster.relay(0).always('query', fails('silent'));
-    cluster.notices.hear({ callId: 'c1' }, new Set([0]));
+    cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(10_000);
     expect(call.state).toBe('confirmed');
     expect(cluster.relay(0).queries.length).toBe(4);
@@ -103,7 +103,7 @@ describe('a notice that names a call', () => {
     cluster.relay(0).next('query', ...gates.map(({ promise }) => promise));
     for (let i = 0; i < 50; i++) {
       live(cluster, `c${i}`);
-      cluster.notices.hear({ callId: `c${i}` }, new Set([0]));
+      cluster.notices.hear({ callId: `c${i}` }, new Set([0]), 'rtpengine');
     }
     await cluster.clock.advance(0);
     expect(cluster.relay(0).queries.length).toBeWithin(1, 21);
@@ -115,9 +115,45 @@ describe('a notice that names a call', () => {
   test('the call may be offered anew afterwards: it was nobody who hung up', async () => {
     const cluster = makeCluster();
     live(cluster, 'c1');
-    cluster.notices.hear({ callId: 'c1' }, new Set([0]));
+    cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(0);
     expect(cluster.ledger.wasHungUp('c1')).toBe(false);
+  });
+});
+
+describe('a notice of an rtpproxy', () => {
+  const nodes = [makeNode(0, { kind: 'rtpproxy' })];
+
+  test('says in the event who it was', async () => {
+    const cluster = makeCluster({ nodes });
+    live(cluster, 'c1');
+    cluster.notices.hear({ callId: 'c1' }, NOBODY, 'rtpproxy');
+    await cluster.clock.advance(0);
+    await cluster.events();
+    const event = cluster.store.events.list(1000, null).find(({ kind }) => kind === 'call.timeout');
+    expect(event).toMatchObject({ callId: 'c1', nodeId: 0, detail: { by: 'rtpproxy' } });
+  });
+
+  test('about one stream ends nothing while another goes on; that about the last one ends the call', async () => {
+    const cluster = makeCluster({ nodes });
+    const call = live(cluster, 'c1', { sessions: 2 });
+    cluster.relay(0).calls.add('c1');
+    cluster.notices.hear({ callId: 'c1' }, NOBODY, 'rtpproxy');
+    await cluster.clock.advance(0);
+    expect(call.state).toBe('confirmed');
+    cluster.relay(0).calls.delete('c1');
+    cluster.notices.hear({ callId: 'c1' }, NOBODY, 'rtpproxy');
+    await cluster.clock.advance(0);
+    expect(call.endReason).toBe('media timeout');
+    expect(cluster.notices.counters).toMatchObject({ refuted: 1, ended: 1 });
+  });
+
+  test('about each of many streams at once asks the node once', async () => {
+    const cluster = makeCluster({ nodes });
+    live(cluster, 'c1', { sessions: 3 });
+    for (let n = 1; n <= 3; n++) cluster.notices.hear({ callId: 'c1' }, NOBODY, 'rtpproxy');
+    await cluster.clock.advance(0);
+    expect(cluster.asked()).toEqual(['0 query']);
   });
 });
 
@@ -125,7 +161,7 @@ describe('a notice that names a tag', () => {
   test.each(['c7-from', 'c7-to'])('ends the call of the tag, be it %s', async (tag) => {
     const cluster = makeCluster();
     for (let i = 0; i < 20; i++) live(cluster, `c${i}`);
-    cluster.notices.hear({ tag }, new Set([0]));
+    cluster.notices.hear({ tag }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(0);
     expect(cluster.calls.getEnded('c7')?.endReason).toBe('media timeout');
     expect(cluster.calls.size).toBe(19);
@@ -135,7 +171,7 @@ describe('a notice that names a tag', () => {
   test('both of one call end it once', async () => {
     const cluster = makeCluster();
     live(cluster, 'c1');
-    for (const tag of ['c1-from', 'c1-to']) cluster.notices.hear({ tag }, new Set([0]));
+    for (const tag of ['c1-from', 'c1-to']) cluster.notices.hear({ tag }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(0);
     const kinds = (await cluster.events()).filter((kind) => kind === 'call.timeout');
     expect(kinds.length).toBe(1);
@@ -145,7 +181,7 @@ describe('a notice that names a tag', () => {
     const cluster = makeCluster();
     const legs = [makeLeg('same')];
     const [here, there] = [live(cluster, 'here', { legs }), live(cluster, 'there', { legs, nodeId: 1 })];
-    cluster.notices.hear({ tag: 'same' }, new Set([0]));
+    cluster.notices.hear({ tag: 'same' }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(0);
     expect([here.state, there.state]).toEqual(['ended', 'confirmed']);
     expect(cluster.notices.counters.misdirected).toBe(0);
@@ -156,14 +192,14 @@ describe('a notice that names a tag', () => {
     const legs = [makeLeg('same')];
     const [gone, lives] = [live(cluster, 'gone', { legs }), live(cluster, 'lives', { legs })];
     cluster.relay(0).calls.add('lives');
-    cluster.notices.hear({ tag: 'same' }, NOBODY);
+    cluster.notices.hear({ tag: 'same' }, NOBODY, 'rtpengine');
     await cluster.clock.advance(0);
     expect([gone.state, lives.state]).toEqual(['ended', 'confirmed']);
   });
 
   test('beyond 10,000 that wait they are dropped and counted', () => {
     const cluster = makeCluster();
-    for (let i = 0; i <= 10_001; i++) cluster.notices.hear({ tag: `t${i}` }, NOBODY);
+    for (let i = 0; i <= 10_001; i++) cluster.notices.hear({ tag: `t${i}` }, NOBODY, 'rtpengine');
     expect(cluster.notices.counters.dropped).toBeGreaterThan(0);
   });
 });

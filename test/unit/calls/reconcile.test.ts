@@ -1,68 +1,10 @@
 /** Our calls against those of a node: what was lost, what was left there, what is none of our business. */
 
 import { describe, expect, test } from 'bun:test';
-import type { Report } from '../../../src/calls/reconcile.ts';
-import type { Call } from '../../../src/domain/call.ts';
-import { Failure } from '../../../src/domain/errors.ts';
-import type { Member } from '../../../src/fleet/member.ts';
-import { CANARY_PREFIX } from '../../../src/relay/ng/monitor.ts';
-import { type Cluster, makeCluster, makeNode, RECONCILE_MS } from '../../fakes/cluster.ts';
+import { newCanary } from '../../../src/relay/checks.ts';
+import { type Cluster, makeNode, RECONCILE_MS } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
-import { QUIET } from '../../fakes/monitor.ts';
-import { makeCall } from '../../fakes/store.ts';
-
-/** A cluster whose monitors list what the relays have. */
-function start(options: Parameters<typeof makeCluster>[0] = {}) {
-  const cluster = makeCluster(options);
-  for (const member of cluster.fleet.all()) {
-    cluster.watch.monitorOf(member);
-    cluster.monitor(member.id).calls = cluster.relay(member.id).calls;
-  }
-
-  return cluster;
-}
-
-function memberOf({ fleet }: Cluster, id = 0): Member {
-  const member = fleet.get(id);
-  if (member === undefined) throw new Error(`there is no node ${id}`);
-
-  return member;
-}
-
-/** A live call of ours, which its node has unless told otherwise. */
-async function live(cluster: Cluster, callId: string, change: Partial<Call> = {}, isThere = true) {
-  const call = makeCall(callId, { state: 'confirmed', updatedAt: cluster.clock.utc(), ...change });
-  cluster.calls.add(call);
-  if (isThere && call.nodeId !== null) cluster.relay(call.nodeId).calls.add(callId);
-  await cluster.store.saveCall(call, { isNew: true });
-
-  return call;
-}
-
-/** Lets a run end: it waits for the loop between its slices, which is no time. */
-async function finished<T>(cluster: Cluster, run: Promise<T>, stepMs = 0): Promise<T> {
-  let isOver = false;
-  const result = run.finally(() => {
-    isOver = true;
-  });
-  for (let steps = 0; !isOver && steps < 1000; steps++) await cluster.clock.advance(stepMs);
-
-  return result;
-}
-
-async function reconcile(cluster: Cluster, id = 0, stepMs = 0): Promise<Report> {
-  const report = await finished(cluster, cluster.reconcile.run(memberOf(cluster, id)), stepMs);
-  if (report instanceof Failure) throw new Error(`${report.code} ${report.message}`);
-
-  return report;
-}
-
-function events({ store }: Cluster, kind: string) {
-  return store.events
-    .list(1000, null)
-    .filter((event) => event.kind === kind)
-    .reverse();
-}
+import { events, finished, live, memberOf, reconcile, start } from './reconciling.ts';
 
 describe('calls of ours', () => {
   test('stay if the node lists them, and the node is asked nothing else', async () => {
@@ -339,7 +281,7 @@ describe('other calls on the node', () => {
 
   test('that are canaries left behind are deleted', async () => {
     const cluster = start();
-    cluster.relay(0).calls.add(`${CANARY_PREFIX}0123`);
+    cluster.relay(0).calls.add(newCanary());
     expect(await reconcile(cluster)).toMatchObject({ strays: 1 });
     await cluster.clock.advance(0);
     expect(cluster.relay(0).calls.size).toBe(0);
@@ -439,7 +381,7 @@ describe('after a restart of a relay', () => {
   /** A watched cluster with two calls on node 0, some time after its start. */
   async function running() {
     const cluster = start({ isWatched: true });
-    for (const { id } of cluster.fleet.all()) boot(cluster, id, QUIET.uptimeS);
+    for (const { id } of cluster.fleet.all()) boot(cluster, id, 1000);
     cluster.reconcile.start();
     await cluster.clock.advance(30_000);
     const calls = [await live(cluster, 'a'), await live(cluster, 'b')];

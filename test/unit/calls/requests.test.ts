@@ -121,6 +121,46 @@ describe('a call through the auto door', () => {
   });
 });
 
+describe('a call nobody here knows is looked for', () => {
+  test('with both tags of its BYE, and nothing else: on every node, and as a whole though the BYE has a branch', async () => {
+    const { requests, relay } = makeCluster();
+    relay(1).calls.add('c1');
+    const bye = sip({ method: 'BYE', cseq: '2', fromTag: 'B', toTag: 'A', branch: 'z9' });
+    expect(await requests.auto(bye)).toBe(NOTHING);
+    for (const id of [0, 1]) expect(relay(id).deletes).toEqual([{ callId: 'c1', tags: ['B', 'A'] }]);
+    expect(relay(1).calls.size).toBe(0);
+  });
+
+  test('with the one tag of a message that has one', async () => {
+    const { requests, relay } = makeCluster();
+    failed(await requests.auto(sip({ method: 'INVITE', end: '486' })));
+    expect(relay(0).deletes).toEqual([{ callId: 'c1', tags: ['A'] }]);
+  });
+
+  test('with both tags of a re-INVITE, and of an answer', async () => {
+    const { requests, relay } = makeCluster();
+    await requests.auto(sip({ method: 'INVITE', cseq: '2', toTag: 'B' }, CALLER));
+    await requests.auto(sip({ callId: 'c2', method: 'ACK', toTag: 'B' }, CALLER));
+    expect(relay(0).queries.map(({ callId, tags }) => [callId, new Set(tags)])).toEqual([
+      ['c1', new Set(['A', 'B'])],
+      ['c2', new Set(['A', 'B'])],
+    ]);
+  });
+
+  test('with the tag of a query or command, if it has one', async () => {
+    const { requests, relay } = makeCluster();
+    failed(await requests.query('c1'));
+    failed(await requests.query('c1', undefined, 'B'));
+    failed(
+      await requests.command({ command: 'x', 'call-id': 'c1' }, { callId: 'c1', fromTag: 'A', extra: {} }),
+    );
+    failed(
+      await requests.command({ command: 'x', 'call-id': 'c1' }, { callId: 'c1', fromTag: '', extra: {} }),
+    );
+    expect(relay(0).queries.map(({ tags }) => tags)).toEqual([[], ['B'], ['A'], []]);
+  });
+});
+
 describe('the same message again (promise 6)', () => {
   test('at the same time shares one command to the relay', async () => {
     const { requests, relay, asked, clock } = makeCluster();

@@ -10,7 +10,7 @@ describe('calls that may be left on a node', () => {
     const cluster = makeCluster();
     cluster.strays.add(0, 'c1');
     expect(cluster.asked()).toEqual(['0 delete']);
-    expect(cluster.relay(0).deletes).toEqual([{ callId: 'c1' }]);
+    expect(cluster.relay(0).deletes).toEqual([{ callId: 'c1', memo: null }]);
   });
 
   test('a delete that found the call settles it', async () => {
@@ -169,6 +169,51 @@ describe('calls that may be left on a node', () => {
     expect(cluster.relay(0).calls.size).toBe(0);
     await flush(cluster.store);
     expect(cluster.store.loadStrays()).toEqual([]);
+  });
+});
+
+describe('what the driver remembers of a stray', () => {
+  test('is handed to every delete of it', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).next('delete', fails('silent'), fails('busy'));
+    cluster.strays.add(0, 'c1', 'memo');
+    await cluster.clock.advance(60_000);
+    const deletes = cluster.relay(0).deletes;
+    expect(deletes.length).toBeGreaterThanOrEqual(3);
+    expect(deletes).toEqual(deletes.map(() => ({ callId: 'c1', memo: 'memo' })));
+  });
+
+  test('is what it remembers of the call now, in memory and on disk, when the stray is added again', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('silent'));
+    cluster.strays.add(0, 'c1', 'old');
+    await cluster.clock.advance(100);
+    await flush(cluster.store);
+    cluster.strays.add(0, 'c1', 'new');
+    expect(cluster.strays.get(0, 'c1')).toMatchObject({ nodeId: 0, callId: 'c1', memo: 'new' });
+    expect(cluster.strays.size).toBe(1);
+    await flush(cluster.store);
+    expect(cluster.store.loadStrays().map(({ callId, memo }) => [callId, memo])).toEqual([['c1', 'new']]);
+    await cluster.clock.advance(1500);
+    expect(cluster.relay(0).deletes.map(({ memo }) => memo)).toEqual(['old', 'new', 'new']);
+  });
+
+  test('is there after a restart of our program', async () => {
+    const cluster = makeCluster();
+    cluster.relay(0).always('delete', fails('silent'));
+    cluster.strays.add(0, 'c1', 'memo');
+    cluster.strays.add(0, 'c2');
+    await flush(cluster.store);
+    cluster.strays.stop();
+    cluster.relay(0).deletes.length = 0;
+    cluster.relay(0).always('delete', undefined);
+    const again = new Strays(cluster.fleet, cluster.store, cluster.clock);
+    await cluster.clock.advance(500);
+    expect(again.size).toBe(0);
+    expect(cluster.relay(0).deletes).toEqual([
+      { callId: 'c1', memo: 'memo' },
+      { callId: 'c2', memo: null },
+    ]);
   });
 });
 

@@ -26,7 +26,7 @@ function loaded() {
     store.fleet,
     (node) => Object.assign(new FakeDriver(node.id, clock, []), { close: () => closed.push(node.id) }),
     clock,
-    { countCalls: () => 0, slowMs: 280 },
+    { countCalls: () => 0, countSessions: () => 0, slowMs: 280 },
   );
   fleet.load();
 
@@ -79,7 +79,12 @@ function made({ calls = {} }: Setup = {}) {
         return driver;
       },
       clock,
-      { countCalls: (id) => counts.get(id) ?? 0, slowMs: 280, random: () => 0.5 },
+      {
+        countCalls: (id) => counts.get(id) ?? 0,
+        countSessions: (id) => counts.get(id) ?? 0,
+        slowMs: 280,
+        random: () => 0.5,
+      },
     );
   const fleet = build();
   expect(fleet.put([makeNode(0), makeNode(1)])).toBeUndefined();
@@ -382,8 +387,8 @@ describe('evidence', () => {
     const { fleet, member } = made();
     const seen: [number, string][] = [];
     fleet.onEvidence = ({ id }, { kind }) => void seen.push([id, kind]);
-    await member(1).driver.query('c1', 1);
-    await member(0).driver.query('c1', 1);
+    await member(1).driver.query({ callId: 'c1' }, 1);
+    await member(0).driver.query({ callId: 'c1' }, 1);
     expect(seen).toEqual([
       [1, 'call-ok'],
       [0, 'call-ok'],
@@ -396,7 +401,7 @@ describe('evidence', () => {
     fleet.onEvidence = (_, { kind }) => void seen.push(kind);
     const reply = Promise.withResolvers<ReturnType<typeof fails>>();
     drivers[0]?.driver.next('query', reply.promise);
-    const asked = member(0).driver.query('c1', 1);
+    const asked = member(0).driver.query({ callId: 'c1' }, 1);
     fleet.put([makeNode(0, { socket: 'udp:10.9.9.9:1' })]);
     reply.resolve(fails('unreachable'));
     await asked;

@@ -11,19 +11,21 @@ import { QUIET } from '../../fakes/monitor.ts';
 
 function make(changes: Partial<StoredNode> = {}) {
   const clock = new FakeClock();
-  const calls = { ours: 0 };
+  /** Our calls on it, and its sessions for them; as many unless a test says otherwise. */
+  const calls: { ours: number; sessions?: number } = { ours: 0 };
   const stored: StoredNode = { ...makeNode(4), admin: READY, limited: null, removedAt: null, ...changes };
   const member = new Member(stored, {
     driver: new FakeDriver(4, clock, []),
     clock,
     countCalls: (id) => (id === 4 ? calls.ours : Number.NaN),
+    countSessions: (id) => (id === 4 ? (calls.sessions ?? calls.ours) : Number.NaN),
   });
 
   return { clock, calls, member, stored };
 }
 
 function figures(changes: Partial<Figures> = {}): Figures {
-  return { ...QUIET, at: new FakeClock().now, ourCalls: 0, ...changes };
+  return { ...QUIET, at: new FakeClock().now, ourCalls: 0, ourSessions: 0, ...changes };
 }
 
 describe('a new member', () => {
@@ -52,10 +54,19 @@ describe('a new member', () => {
       7,
       3,
       9,
-      ['gpu'],
+      ['gpu', 'rtpengine'],
       'udp:10.0.0.9:1',
     ]);
   });
+
+  test.each(['rtpengine', 'rtpproxy'] as const)(
+    'of kind %s has its kind among its tags, and not in its row',
+    (kind) => {
+      const { member } = make({ kind, tags: ['gpu', 'dc1'] });
+      expect(member.tags).toEqual(['gpu', 'dc1', kind]);
+      expect(member.stored.tags).toEqual(['gpu', 'dc1']);
+    },
+  );
 
   test('gives the row it came from, with what changed since', () => {
     const admin = { order: 'drain', by: 'root@edge1', reason: 'disk', at: 5, until: 9 } as const;
@@ -88,7 +99,7 @@ describe('its sessions', () => {
   test('are ours of now, and those of others as of its figures', () => {
     const { member, calls } = make();
     calls.ours = 10;
-    member.figures = figures({ sessions: 25, ourCalls: 10 });
+    member.figures = figures({ sessions: 25, ourCalls: 10, ourSessions: 10 });
     expect(member.sessions).toBe(25);
     calls.ours = 13;
     expect(member.sessions).toBe(28);
@@ -99,8 +110,32 @@ describe('its sessions', () => {
   test('are never fewer than ours: it may have told before our last calls came', () => {
     const { member, calls } = make();
     calls.ours = 10;
-    member.figures = figures({ sessions: 4, ourCalls: 10 });
+    member.figures = figures({ sessions: 4, ourCalls: 10, ourSessions: 10 });
     expect(member.sessions).toBe(10);
+  });
+});
+
+describe('the sessions of a node that counts streams', () => {
+  test('are our calls, and one for each that is not ours as of its figures', () => {
+    const { member, calls } = make();
+    calls.ours = 4;
+    calls.sessions = 10;
+    member.figures = figures({ sessions: 16, ourCalls: 4, ourSessions: 10 });
+    expect([member.ourSessions, member.sessions]).toEqual([10, 4 + 6]);
+    calls.ours = 5;
+    calls.sessions = 13;
+    expect([member.ourSessions, member.sessions]).toEqual([13, 5 + 6]);
+    calls.ours = 0;
+    calls.sessions = 0;
+    expect(member.sessions).toBe(6);
+  });
+
+  test('are our calls alone while it has no more than we have there', () => {
+    const { member, calls } = make();
+    calls.ours = 4;
+    calls.sessions = 10;
+    member.figures = figures({ sessions: 9, ourCalls: 4, ourSessions: 10 });
+    expect(member.sessions).toBe(4);
   });
 });
 
@@ -114,7 +149,12 @@ describe('its ports in use', () => {
   test('are not known any more 35 s after its last figures, nor are the calls of others', async () => {
     const { clock, member, calls } = make();
     calls.ours = 10;
-    member.figures = figures({ sessions: 50, ports: { free: 900, total: 1000 }, ourCalls: 10 });
+    member.figures = figures({
+      sessions: 50,
+      ports: { free: 900, total: 1000 },
+      ourCalls: 10,
+      ourSessions: 10,
+    });
     await clock.advance(34_999);
     expect([member.sessions, member.portsInUse, member.hasFigures]).toEqual([50, 100, true]);
     await clock.advance(1);
@@ -125,7 +165,7 @@ describe('its ports in use', () => {
   test('grow and shrink with our calls since its figures', () => {
     const { member, calls } = make();
     calls.ours = 10;
-    member.figures = figures({ ports: { free: 900, total: 1000 }, ourCalls: 10 });
+    member.figures = figures({ ports: { free: 900, total: 1000 }, ourCalls: 10, ourSessions: 10 });
     expect([member.portsInUse, member.portsTotal]).toEqual([100, 1000]);
     calls.ours = 15;
     expect(member.portsInUse).toBe(100 + 5 * PORTS_PER_CALL);
@@ -136,7 +176,7 @@ describe('its ports in use', () => {
   test('are never fewer than none nor more than there are', () => {
     const { member, calls } = make();
     calls.ours = 100;
-    member.figures = figures({ ports: { free: 900, total: 1000 }, ourCalls: 100 });
+    member.figures = figures({ ports: { free: 900, total: 1000 }, ourCalls: 100, ourSessions: 100 });
     calls.ours = 0;
     expect(member.portsInUse).toBe(0);
     calls.ours = 10_000;

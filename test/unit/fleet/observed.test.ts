@@ -20,8 +20,9 @@ const ASK: Readonly<Record<Operation, (driver: RelayDriver, deadline: number) =>
   offer: (driver, deadline) => driver.offer(REQUEST, deadline),
   answer: (driver, deadline) => driver.answer({ ...REQUEST, isNew: false }, deadline),
   delete: (driver, deadline) => driver.delete({ callId: 'c1' }, deadline),
-  query: (driver, deadline) => driver.query('c1', deadline, 'A'),
-  command: (driver, deadline) => driver.command({ command: 'play media', 'call-id': 'c1' }, deadline),
+  query: (driver, deadline) => driver.query({ callId: 'c1' }, deadline, 'A'),
+  command: (driver, deadline) =>
+    driver.command({ command: 'play media', 'call-id': 'c1' }, { callId: 'c1' }, deadline),
 };
 const OPERATIONS = Object.keys(ASK) as Operation[];
 
@@ -43,10 +44,11 @@ const TOLD: Readonly<Record<RelayFailureKind | 'ok', Evidence | undefined>> = {
   rejected: { kind: 'call-ok' },
   'unknown-call': { kind: 'call-ok' },
   silent: { kind: 'call-silent', callId: 'c1' },
-  unreachable: { kind: 'call-refused' },
+  unreachable: { kind: 'call-refused', why: 'the relay says unreachable' },
   garbled: undefined,
   busy: undefined,
   'too-large': undefined,
+  'bad-sdp': undefined,
 };
 const ENDS = Object.keys(TOLD) as (keyof typeof TOLD)[];
 
@@ -67,12 +69,15 @@ describe('an observed driver', () => {
   test('hands over request, deadline and reply as they are', async () => {
     const { relay, driver } = make();
     relay.calls.add('c1');
-    expect(await driver.offer(REQUEST, 11)).toBe(anchored('10.0.0.1'));
-    expect(await driver.answer(REQUEST, 12)).toBe(anchored('10.0.0.1'));
-    expect(await driver.query('c1', 13, 'A')).toEqual({ result: 'ok', node: '0' });
+    relay.remembered = { memo: 'm', sessions: 3, isRenewed: true };
+    const reply = { sdp: anchored('10.0.0.1'), memo: 'm', sessions: 3, isRenewed: true };
+    expect(await driver.offer(REQUEST, 11)).toEqual(reply);
+    expect(await driver.answer(REQUEST, 12)).toEqual(reply);
+    const call = { callId: 'c1', memo: 'm', tags: ['A', 'B'] };
+    expect(await driver.query(call, 13, 'A')).toEqual({ result: 'ok', node: '0' });
     const message = { command: 'x', 'call-id': 'c1' };
-    expect(await driver.command(message, 14)).toEqual({ result: 'ok' });
-    const gone = { callId: 'c1', fromTag: 'A', branch: 'b' };
+    expect(await driver.command(message, call, 14)).toEqual({ result: 'ok' });
+    const gone = { ...call, fromTag: 'A', branch: 'b' };
     expect(await driver.delete(gone, 15)).toEqual({ found: true, reply: { result: 'ok' } });
     expect(relay.deadlines).toEqual([11, 12, 13, 14, 15]);
     expect([relay.offers[0], relay.answers[0], relay.deletes[0], relay.commands[0]]).toEqual([
@@ -81,13 +86,19 @@ describe('an observed driver', () => {
       gone,
       message,
     ]);
-    expect(relay.queries).toEqual([{ callId: 'c1', fromTag: 'A' }]);
+    expect(relay.queries).toEqual([{ ...call, fromTag: 'A' }]);
+  });
+
+  test.each([true, false])('says as its relay whether it renews calls (%p)', (renewsCalls) => {
+    const { clock, relay } = make();
+    relay.renewsCalls = renewsCalls;
+    expect(observed(relay, { clock, slowMs: SLOW_MS, tell: () => undefined }).renewsCalls).toBe(renewsCalls);
   });
 
   test('tells nothing before the request has ended', async () => {
     const { clock, relay, seen, driver } = make();
     relay.next('query', 'never');
-    const result = driver.query('c1', clock.now + 100);
+    const result = driver.query({ callId: 'c1' }, clock.now + 100);
     await clock.advance(99);
     expect(seen).toEqual([]);
     await clock.advance(1);
@@ -95,17 +106,17 @@ describe('an observed driver', () => {
     expect(seen).toEqual([{ kind: 'call-silent', callId: 'c1' }]);
   });
 
-  test('a command without Call-ID that is silent names the empty one', async () => {
+  test('a command that is silent names the call it is about, whatever its message says', async () => {
     const { clock, relay, seen, driver } = make();
     relay.next('command', fails('silent'));
-    await driver.command({ command: 'x' }, clock.now + 900);
-    expect(seen).toEqual([{ kind: 'call-silent', callId: '' }]);
+    await driver.command({ command: 'x' }, { callId: 'c7' }, clock.now + 900);
+    expect(seen).toEqual([{ kind: 'call-silent', callId: 'c7' }]);
   });
 
   test('a request that had less than 100 ms tells nothing by silence: nobody could have answered', async () => {
     const { clock, relay, seen, driver } = make();
     relay.next('query', fails('silent'));
-    await driver.query('c1', clock.now + 99);
+    await driver.query({ callId: 'c1' }, clock.now + 99);
     expect(seen).toEqual([]);
   });
 
@@ -115,7 +126,7 @@ describe('an observed driver', () => {
       const { relay, seen, driver } = make();
       const reply = Promise.withResolvers<ReturnType<typeof fails>>();
       relay.next('query', reply.promise);
-      const result = driver.query('c1', 1);
+      const result = driver.query({ callId: 'c1' }, 1);
       driver.close();
       expect(relay.isClosed).toBe(true);
       reply.resolve(fails(kind));

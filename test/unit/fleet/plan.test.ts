@@ -130,6 +130,34 @@ describe('a node', () => {
     ]);
   });
 
+  test('with calls keeps its kind: what is known of the calls is of use to that kind only', () => {
+    const cluster = makeCluster();
+    const { socket } = makeNode(0);
+    expect(changes(cluster, { nodes: [{ ...NEW, id: 0, socket, kind: 'rtpproxy' }] })).toEqual([
+      'change node 0',
+    ]);
+    cluster.calls.add(makeCall('c1', { nodeId: 0 }));
+    expect(faults(cluster, { nodes: [{ ...NEW, id: 0, socket, kind: 'rtpproxy' }] })).toEqual([
+      'node 0: node 0 has 1 calls as rtpengine; it can be rtpproxy when they have ended',
+    ]);
+    // The same socket would bring the removed node back.
+    expect(cluster.fleet.remove(0)).toBeUndefined();
+    expect(faults(cluster, { nodes: [{ ...NEW, socket, kind: 'rtpproxy' }] })).toEqual([
+      'node 0: node 0 has 1 calls as rtpengine; it can be rtpproxy when they have ended',
+    ]);
+  });
+
+  test('of the kind rtpproxy is found by its socket whether that names the port or not', () => {
+    const socket = 'udp:192.168.2.9:22222';
+    const cluster = makeCluster({ nodes: [makeNode(0, { kind: 'rtpproxy', socket })] });
+    const { id: _id, ...node } = nodeShown(makeNode(0, { kind: 'rtpproxy', socket }));
+    expect(changes(cluster, { nodes: [{ ...node, socket: 'udp:192.168.2.9' }] })).toEqual([]);
+    expect(changes(cluster, { nodes: [node] })).toEqual([]);
+    expect(faults(cluster, { nodes: [node, { ...node, socket: 'udp:192.168.2.9' }] })).toEqual([
+      'node 1: id 0 stands in an earlier row too',
+    ]);
+  });
+
   test('cannot take a socket that another one gives up in the same declaration', () => {
     const [first, second] = [nodeShown(makeNode(0)), nodeShown(makeNode(1))];
     const nodes = [
@@ -232,7 +260,13 @@ describe('whatever a fleet is like', () => {
   const ids = fc.uniqueArray(fc.nat(20), { maxLength: 6 });
   const fleets = ids.map((list) =>
     list.map((id) =>
-      makeNode(id, { setId: id % 3, weight: id, priority: id % 2, tags: id % 2 ? ['x'] : [] }),
+      makeNode(id, {
+        kind: id % 4 === 3 ? 'rtpproxy' : 'rtpengine',
+        setId: id % 3,
+        weight: id,
+        priority: id % 2,
+        tags: id % 2 ? ['x'] : [],
+      }),
     ),
   );
 

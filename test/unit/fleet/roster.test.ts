@@ -100,6 +100,30 @@ describe('a row whose id belongs to a node on another host', () => {
   });
 });
 
+describe('a row of another kind than the node with its id or socket', () => {
+  test('is about another relay, and refused', () => {
+    const cluster = makeCluster();
+    const [report] = imported(cluster, [{ ...NEW, id: 0, kind: 'rtpproxy' }]);
+    expect(report).toEqual({
+      row: 1,
+      id: 0,
+      result: 'error',
+      message:
+        'node 0 is rtpengine udp:127.0.0.1:7890, but the row is about an rtpproxy; leave out the id of the row, and it gets a free one',
+    });
+    expect(cluster.fleet.get(0)?.node.kind).toBe('rtpengine');
+    expect(imported(cluster, [{ ...NEW, kind: 'rtpproxy' }])[0]).toMatchObject({ id: 2, result: 'added' });
+    expect(imported(cluster, [{ ...NEW, kind: 'rtpengine' }])[0]).toMatchObject({
+      result: 'error',
+      message: expect.stringContaining(
+        'if it has become one, say so with "rtp-cluster node set 2 --kind rtpengine"',
+      ),
+    });
+    expect(imported(cluster, [{ id: 2, weight: 5 }])[0]).toMatchObject({ result: 'updated' });
+    expect(cluster.fleet.get(2)?.node).toMatchObject({ kind: 'rtpproxy', weight: 5 });
+  });
+});
+
 describe('the events of an import', () => {
   test('carry socket and set of the node as it is now; unchanged nodes have none', async () => {
     const cluster = makeCluster();

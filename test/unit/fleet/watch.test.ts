@@ -30,6 +30,7 @@ function makeWorld(nodes: readonly Node[] = THREE) {
   const scripts = new Map<number, (monitor: FakeMonitor) => void>();
   const monitors: { readonly id: number; readonly monitor: FakeMonitor }[] = [];
   const calls = new Map<number, number>();
+  const sessions = new Map<number, number>();
   const processOf = (id: number): Process => {
     const process = processes.get(id) ?? { startedAt: clock.utc() - 1_000_000 };
     processes.set(id, process);
@@ -49,6 +50,8 @@ function makeWorld(nodes: readonly Node[] = THREE) {
     open,
     /** Our calls on each node. */
     calls,
+    /** Its sessions for them; as many unless a test says otherwise. */
+    sessions,
     /** All monitors ever made, in order. */
     monitors,
     monitorOf,
@@ -77,7 +80,11 @@ function makeWorld(nodes: readonly Node[] = THREE) {
           return driver;
         },
         clock,
-        { countCalls: (id) => calls.get(id) ?? 0, slowMs: 280 },
+        {
+          countCalls: (id) => calls.get(id) ?? 0,
+          countSessions: (id) => sessions.get(id) ?? calls.get(id) ?? 0,
+          slowMs: 280,
+        },
       );
       fleet.load();
       const watch = new Watch(
@@ -113,7 +120,7 @@ function makeWorld(nodes: readonly Node[] = THREE) {
           const driver = drivers.get(id);
           if (reply !== 'ok') driver?.next('query', fails(reply));
           else driver?.next('query', { result: 'ok' });
-          await fleet.get(id)?.driver.query(callId, clock.now + 100);
+          await fleet.get(id)?.driver.query({ callId }, clock.now + 100);
         },
         driver(id: number): FakeDriver {
           const driver = drivers.get(id);
@@ -360,7 +367,7 @@ describe('what calls show of a node', () => {
         from: 'up',
         socket: 'udp:127.0.0.1:7891',
         set_id: 0,
-        cause: 'nobody listens at its port',
+        cause: 'the relay says unreachable',
         evidence: 'call-refused',
         order: 'ready',
         calls: 3,
@@ -481,7 +488,7 @@ describe('events and rows of an opinion', () => {
     watch.recheck(member(0));
     expect(await world.events('node.falling')).toEqual([]);
     expect((await world.events('node.down')).map(({ detail }) => detail)).toMatchObject([
-      { from: 'up', cause: 'nobody listens at its port', evidence: 'check-refused' },
+      { from: 'up', cause: 'the relay says unreachable', evidence: 'check-refused' },
     ]);
   });
 
@@ -602,6 +609,20 @@ describe('figures', () => {
     await world.clock.advance(10_500);
     expect(member(0).figures).toMatchObject({ sessions: 8, ourCalls: 5 });
     expect(member(0).figures?.at).toBeGreaterThan(world.clock.now - 11_000);
+  });
+
+  test('hold the sessions a node had for our calls when they came', async () => {
+    const { world, member } = await settled();
+    world.calls.set(0, 2);
+    world.sessions.set(0, 5);
+    world.relay(0, (monitor) => {
+      monitor.statisticsNow = { uptimeS: null, sessions: 8 };
+    });
+    await world.clock.advance(10_500);
+    world.calls.set(0, 3);
+    world.sessions.set(0, 9);
+    expect(member(0).figures).toMatchObject({ sessions: 8, ourCalls: 2, ourSessions: 5 });
+    expect(member(0).sessions).toBe(3 + (8 - 5));
   });
 
   test('are old ones while a node does not tell: nothing is thrown away', async () => {
@@ -734,6 +755,80 @@ describe('a restart of a relay', () => {
     const { watch } = world.start();
     await world.clock.advance(30_000);
     expect(watch.counters.restarts).toBe(0);
+  });
+});
+
+describe('a restart of a relay that does not tell its uptime', () => {
+  /** Node 0 tells counters only, `growing` of now. Who is told of restarts is noted. */
+  async function counting(growing: number[]) {
+    const world = makeWorld();
+    const tell = (now: number[]) =>
+      world.relay(0, (monitor) => {
+        monitor.statisticsNow = { uptimeS: null, growing: now };
+      });
+    tell(growing);
+    const program = world.start();
+    const restarted: number[] = [];
+    program.watch.onRestart = ({ id }) => void restarted.push(id);
+    await world.clock.advance(40_000);
+
+    return { world, restarted, tell, ...program };
+  }
+
+  test('is seen when one of its counters has fallen; the event says nothing of an uptime', async () => {
+    const { world, watch, restarted, tell, member } = await counting([100, 5000]);
+    world.calls.set(0, 4);
+    tell([120, 17]);
+    const before = world.clock.utc();
+    await world.clock.advance(60_000);
+    expect(restarted).toEqual([0]);
+    expect(watch.counters.restarts).toBe(1);
+    const events = await world.events('node.restarted');
+    expect(events.map(({ nodeId, detail }) => [nodeId, detail])).toEqual([[0, { calls: 4 }]]);
+    expect(member(0).restartedAt).toBeGreaterThan(before);
+    expect(member(0).startedAt).toBeNull();
+  });
+
+  test('is seen each time it happens', async () => {
+    const { world, restarted, tell } = await counting([100]);
+    for (const now of [[3], [50], [0], [7]]) {
+      tell(now);
+      await world.clock.advance(10_500);
+    }
+    expect(restarted).toEqual([0, 0]);
+  });
+
+  test.each([
+    ['grow', [101, 6000]],
+    ['stay', [100, 5000]],
+    ['grow or stay', [100, 5001]],
+  ])('is not seen while its counters %s, nor by the time that passes', async (_, later) => {
+    const { world, watch, restarted, tell, member } = await counting([100, 5000]);
+    tell(later);
+    await world.clock.advance(600_000);
+    expect([restarted, watch.counters.restarts]).toEqual([[], 0]);
+    expect([member(0).startedAt, member(0).restartedAt]).toEqual([null, null]);
+    expect(await world.events('node.restarted')).toEqual([]);
+    expect(member(0).hasFigures).toBe(true);
+  });
+
+  test('is not what a counter is that was told for the first time', async () => {
+    const { world, restarted, tell } = await counting([]);
+    tell([0, 0]);
+    await world.clock.advance(10_500);
+    tell([5, 5]);
+    await world.clock.advance(10_500);
+    expect(restarted).toEqual([]);
+  });
+
+  test('while our program did not run is not seen: nobody remembers what it had counted', async () => {
+    const { world, watch, tell } = await counting([100]);
+    await flush(world.store);
+    watch.stop();
+    tell([0]);
+    const again = world.start();
+    await world.clock.advance(30_000);
+    expect(again.watch.counters.restarts).toBe(0);
   });
 });
 

@@ -2,6 +2,10 @@ import { Database } from 'bun:sqlite';
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Migration, migrate, migrations } from '../../../src/store/migrations.ts';
+import { DatabaseProblem, openDatabase } from '../../../src/store/open.ts';
+import { Store } from '../../../src/store/store.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import { flush, inDirectory, makeCall, makeLeg } from '../../fakes/store.ts';
 
 const FOLDER = new URL('../../../drizzle/', import.meta.url).pathname;
 const JOURNAL: { entries: { idx: number; tag: string }[] } = JSON.parse(
@@ -59,6 +63,63 @@ describe('the migrations in the program', () => {
       expect(made.map(({ name }) => name).sort()).toEqual(Object.keys(columns).sort());
     }
   });
+});
+
+describe('a database with rows of before rtpproxy', () => {
+  /** As the program wrote it that knew the first two migrations only. */
+  function written(path: string): void {
+    const database = new Database(path);
+    migrate(database, migrations.slice(0, 2));
+    const call = database.query(
+      `INSERT INTO call (id, call_id, node_id, set_id, caller_side, callee_side, caller_tag, state, initial, offers, created_at, updated_at, end_reason)
+       VALUES (?, ?, ?, 0, 'inner', 'outer', 'A', ?, '1 INVITE A', '1 INVITE A', 1, 2, ?)`,
+    );
+    call.run(1, 'live', 7, 'confirmed', null);
+    call.run(2, 'announced', null, 'announced', null);
+    call.run(3, 'over', 7, 'ended', 'bye');
+    database.run(
+      `INSERT INTO leg VALUES (1, 'A', '', 'inner', 'outer', 'IP4', 0, 1, 1, 1), (1, 'B', '', 'outer', 'inner', 'IP4', 1, 0, 1, 1)`,
+    );
+    database.run(`INSERT INTO leg_sdp VALUES (1, 'B', '', 'v=0 received', 'v=0 returned')`);
+    database.run(`INSERT INTO stray VALUES (7, 'left', 5), (8, 'left', 6)`);
+    database.close();
+  }
+
+  test('keeps its calls, each one session without a memo, and its strays; and takes new ones', () =>
+    inDirectory(async (directory) => {
+      const path = `${directory}/old.db`;
+      written(path);
+      const open = openDatabase({ path, synchronous: 'normal' });
+      if (open instanceof DatabaseProblem) throw new Error(open.message);
+      const store = new Store(open, new FakeClock());
+      const times = { createdAt: 1, updatedAt: 2 };
+      const live = makeCall('live', {
+        ...times,
+        nodeId: 7,
+        state: 'confirmed',
+        legs: [
+          makeLeg('A'),
+          makeLeg('B', { side: 'outer', readerSide: 'inner', confirmed: true, offering: false }),
+        ],
+      });
+      const announced = makeCall('announced', { ...times, nodeId: null, state: 'announced' });
+      const over = makeCall('over', { ...times, nodeId: 7, state: 'ended', endReason: 'bye' });
+      expect(live).toMatchObject({ memo: null, sessions: 1 });
+      expect(store.loadLiveCalls()).toEqual([live, announced]);
+      expect(store.findEndedCall('over')).toEqual(over);
+      expect(store.sdpOf('live').get('B ')).toEqual({ received: 'v=0 received', returned: 'v=0 returned' });
+      expect(store.loadStrays()).toEqual([
+        { nodeId: 7, callId: 'left', since: 5, memo: null },
+        { nodeId: 8, callId: 'left', since: 6, memo: null },
+      ]);
+      const young = makeCall('young', { memo: 'memo', sessions: 4 });
+      await store.saveCall(young, { isNew: true });
+      store.noteStray({ nodeId: 7, callId: 'left', since: 9, memo: 'memo' }, false);
+      await flush(store);
+      expect(store.loadLiveCalls()).toEqual([live, announced, young]);
+      expect(store.loadStrays()).toContainEqual({ nodeId: 7, callId: 'left', since: 9, memo: 'memo' });
+      store.close();
+    }));
 });
 
 describe('bringing a database up to date', () => {

@@ -40,12 +40,12 @@ describe('group commit', () => {
     const { store } = openStore();
     store.noteCall(makeCall('a'), { isNew: true });
     store.event('x.y');
-    store.noteStray({ nodeId: 1, callId: 's', since: 5 }, false);
+    store.noteStray({ nodeId: 1, callId: 's', since: 5, memo: null }, false);
     await store.saveCall(makeCall('b'), { isNew: true });
     expect(store.counters.commits).toBe(1);
     expect(store.loadLiveCalls().map(({ callId }) => callId)).toEqual(['a', 'b']);
     expect(store.events.list(10, null).map(({ kind }) => kind)).toEqual(['x.y']);
-    expect(store.loadStrays()).toEqual([{ nodeId: 1, callId: 's', since: 5 }]);
+    expect(store.loadStrays()).toEqual([{ nodeId: 1, callId: 's', since: 5, memo: null }]);
   });
 
   test('what is noted last is written: a call changed twice in a turn, a stray that settled at once', async () => {
@@ -55,8 +55,8 @@ describe('group commit', () => {
     call.state = 'confirmed';
     call.nodeId = 7;
     store.noteCall(call);
-    store.noteStray({ nodeId: 1, callId: 's', since: 5 }, false);
-    store.noteStray({ nodeId: 1, callId: 's', since: 5 }, true);
+    store.noteStray({ nodeId: 1, callId: 's', since: 5, memo: null }, false);
+    store.noteStray({ nodeId: 1, callId: 's', since: 5, memo: null }, true);
     await flush(store);
     expect(store.loadLiveCalls()).toEqual([call]);
     expect(store.loadStrays()).toEqual([]);
@@ -110,6 +110,38 @@ describe('what was written is read back', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  test('memo and sessions of a call as they are written last, also none', async () => {
+    const { store } = openStore();
+    const call = makeCall('a', { memo: '["m\xff\n"]', sessions: 3 });
+    await store.saveCall(call, { isNew: true });
+    expect(store.loadLiveCalls()).toEqual([call]);
+    Object.assign(call, { memo: 'other', sessions: 0 });
+    await store.saveCall(call);
+    expect(store.loadLiveCalls()).toEqual([call]);
+    Object.assign(call, { memo: null, sessions: 1, state: 'ended', endReason: 'bye' });
+    await store.saveCall(call);
+    expect(store.findEndedCall('a')).toEqual(call);
+  });
+
+  test('strays; one that is noted again has the memo of the last time, over a restart too', async () => {
+    const { store } = openStore();
+    const stray = { nodeId: 1, callId: 'caf\xe9', since: 5, memo: null };
+    const others = [
+      { ...stray, nodeId: 2, memo: 'of another node' },
+      { ...stray, callId: 'd', memo: 'of another call' },
+    ];
+    for (const each of [stray, ...others]) store.noteStray(each, false);
+    await flush(store);
+    expect(new Set(store.loadStrays())).toEqual(new Set([stray, ...others]));
+    const again = { ...stray, since: 9, memo: '["\xff"]' };
+    store.noteStray(again, false);
+    await flush(store);
+    expect(new Set(store.loadStrays())).toEqual(new Set([again, ...others]));
+    store.noteStray(stray, true);
+    await flush(store);
+    expect(new Set(store.loadStrays())).toEqual(new Set(others));
   });
 
   test('bytes 0x80 to 0xff one by one', async () => {
