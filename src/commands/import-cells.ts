@@ -1,7 +1,7 @@
 /** A row of an imported table: what its cells may hold, whatever kind of file it comes from. */
 
 import { Failure } from '../domain/errors.ts';
-import { parseSocket } from '../domain/node.ts';
+import { NODE_KINDS, SOCKET_FORMS, socketFor } from '../domain/node.ts';
 import {
   MAX_CAPACITY,
   MAX_ID,
@@ -9,7 +9,7 @@ import {
   MAX_PRIORITY,
   MAX_SET_ID,
   MAX_WEIGHT,
-  readTags,
+  readNodeTags,
 } from '../domain/node-limits.ts';
 import { familyOf } from '../util/ip.ts';
 
@@ -95,7 +95,7 @@ export function readCell(
         ? new RowFault(`${column} is "${text}"; allowed is an IP address, as in 192.168.2.3 or 2001:db8::3`)
         : text;
     case 'kind':
-      return word(column, text, ['rtpengine', 'rtpproxy']);
+      return word(column, text, NODE_KINDS);
     case 'impose_mode':
       return word(column, text, ['media-address', 'interface']);
   }
@@ -130,7 +130,7 @@ function wholeNumber(column: string, text: string, min: number, max: number): nu
 }
 
 function tags(text: string): readonly string[] | RowFault {
-  const read = text === 'none' ? [] : readTags(text.split(/[\s,;]+/).filter((tag) => tag !== ''));
+  const read = text === 'none' ? [] : readNodeTags(text.split(/[\s,;]+/).filter((tag) => tag !== ''));
 
   return read instanceof Failure ? new RowFault(`tags: ${read.message}`) : read;
 }
@@ -143,13 +143,17 @@ function word(column: string, text: string, words: readonly string[]): string | 
     : new RowFault(`${column} is "${text}"; allowed is ${words.join(' or ')}`);
 }
 
+/** A socket that some kind of relay can have: the service knows the kind of a node that is there already, and looks again. */
 function socket(text: string): string | RowFault {
-  if (parseSocket(text) !== undefined) return text;
-  const weight = /^(.+:\d+)=(\d+)$/.exec(text);
-  const hint =
-    weight !== null && parseSocket(weight[1] ?? '') !== undefined
-      ? `; "=${weight[2]}" is a weight of OpenSIPS: put it into a column weight`
-      : '';
+  if (isSocket(text)) return text;
+  const [, bare = '', weight] = /^(.+:\d+)=(\d+)$/.exec(text) ?? [];
+  const hint = isSocket(bare) ? `; "=${weight}" is a weight of OpenSIPS: put it into a column weight` : '';
 
-  return new RowFault(`socket is "${text}"; allowed is udp:IP:PORT or udp6:[IP]:PORT${hint}`);
+  return new RowFault(
+    `socket is "${text}"; allowed is ${SOCKET_FORMS.rtpengine}, for rtpproxy ${SOCKET_FORMS.rtpproxy}${hint}`,
+  );
+}
+
+function isSocket(text: string): boolean {
+  return NODE_KINDS.some((kind) => socketFor(kind, text) !== undefined);
 }

@@ -1,6 +1,7 @@
 /** Finds the table of relays among those of a database, and reads its rows: OpenSIPS's and Kamailio's forms and our own. */
 
-import { parseSocket } from '../domain/node.ts';
+import { NODE_KINDS, type NodeKind } from '../domain/node.ts';
+import { familyOf } from '../util/ip.ts';
 import {
   COLUMNS,
   type Column,
@@ -13,6 +14,7 @@ import {
   TableFault,
   withoutDoubles,
 } from './import-cells.ts';
+import { type Place, placesOf, socketOf, wrongSocket } from './import-sockets.ts';
 import type { Table } from './import-sql.ts';
 
 /** How one of the proxies keeps its relays (reference: sip-proxies 9). */
@@ -22,7 +24,9 @@ interface Form {
   readonly marks: readonly string[];
   readonly socket: string;
   readonly set: string;
-  readonly kind: 'rtpengine' | 'rtpproxy';
+  readonly kind: NodeKind;
+  /** Column that says, if it is not 0, that the relay is not to be used. */
+  readonly disabled: string;
 }
 
 /** The first that fits counts: OpenSIPS and Kamailio share the name `rtpengine`, so only the columns decide. */
@@ -33,6 +37,7 @@ const FORMS: readonly Form[] = [
     socket: 'socket',
     set: 'set_id',
     kind: 'rtpengine',
+    disabled: 'disabled',
   },
   {
     title: 'OpenSIPS rtpproxy',
@@ -40,6 +45,7 @@ const FORMS: readonly Form[] = [
     socket: 'rtpproxy_sock',
     set: 'set_id',
     kind: 'rtpproxy',
+    disabled: 'disabled',
   },
   {
     title: 'Kamailio rtpproxy',
@@ -47,8 +53,16 @@ const FORMS: readonly Form[] = [
     socket: 'url',
     set: 'setid',
     kind: 'rtpproxy',
+    disabled: 'flags',
   },
-  { title: 'Kamailio rtpengine', marks: ['url', 'setid'], socket: 'url', set: 'setid', kind: 'rtpengine' },
+  {
+    title: 'Kamailio rtpengine',
+    marks: ['url', 'setid'],
+    socket: 'url',
+    set: 'setid',
+    kind: 'rtpengine',
+    disabled: 'disabled',
+  },
 ];
 
 /** Columns by table and their number, for dumps that do not name them. */
@@ -131,12 +145,6 @@ function isCalled(name: string, wanted: string): boolean {
   return name.toLowerCase() === wanted.toLowerCase() || lastPart(name) === wanted.toLowerCase();
 }
 
-/** One place of a relay in a text of sockets. */
-interface Place {
-  readonly socket: string;
-  readonly weight: string | undefined;
-}
-
 function readRelays(columns: readonly string[], form: Form, rows: Table['rows']): ReadRow[] {
   const at = (row: Table['rows'][number], column: string): string => {
     const cell = row[columns.indexOf(column)]?.trim() ?? '';
@@ -153,79 +161,83 @@ function readRelays(columns: readonly string[], form: Form, rows: Table['rows'])
     // The form of a parameter, "1 == udp:a:1=2 udp:b:1", names the set before the sockets.
     const [, set = at(row, form.set), text = ''] =
       /^(?:(\d+)\s*==\s*)?(.*)$/s.exec(at(row, form.socket)) ?? [];
-    const places = row.length === columns.length ? placesOf(text) : [];
-    for (const [index, { socket, weight }] of (places.length === 0
-      ? [{ socket: '', weight: undefined }]
-      : places
-    ).entries()) {
-      const cells = new Map<Column, string>([
-        ...PLAIN.map((column): [Column, string] => [column, at(row, column)]),
-        ['socket', socket],
-        ['set_id', set || '0'],
-        ['kind', at(row, 'kind') || form.kind],
-        ['weight', weight ?? (at(row, 'weight') || (hasWeights ? '1' : ''))],
-      ]);
+    const fits = row.length === columns.length;
+    const places = fits ? placesOf(text) : [];
+    for (const [index, place] of (places.length === 0 ? [NOWHERE] : places).entries()) {
+      const number = read.length + 1;
+      const { cells, notes } = relayOf(form, place, {
+        at: (column) => at(row, column),
+        set: set || '0',
+        plainWeight: hasWeights ? '1' : '',
+      });
       // Only one of several relays of a row can have its id.
       if (index > 0) cells.delete('id');
-      const number = read.length + 1;
-      const named = { row: number, id: cells.get('id') ?? '', socket };
-      if (row.length !== columns.length) {
-        const message = `the row has ${row.length} cells; the table has ${columns.length} columns`;
-        read.push({ ...named, result: new RowFault(message) });
-      } else read.push({ ...named, ...readRelay(number, cells, !/^0?$/.test(at(row, 'disabled'))) });
+      const named = { row: number, id: cells.get('id') ?? '', socket: cells.get('socket') ?? '' };
+      const result = fits
+        ? readRelay(number, cells)
+        : new RowFault(`the row has ${row.length} cells; the table has ${columns.length} columns`);
+      const isNoted = notes.length > 0 && !(result instanceof RowFault);
+      read.push({ ...named, result, ...(isNoted ? { note: notes.join('; ') } : {}) });
     }
   }
 
   return withoutDoubles(read, 'in row');
 }
 
-/** The sockets of a text, with their weights: `udp:a:1=2 udp:b:1`, rtpproxy's `udp:a:1|advertised=2`. */
-function placesOf(text: string): Place[] {
-  return text
-    .replace(/^\d+\s*==\s*/, '')
-    .split(/\s+/)
-    .filter((part) => part !== '')
-    .map((part) => {
-      const [, socket = part, weight] = /^(.*?)(?:\|[^=]*)?(?:=(\d+))?$/.exec(part) ?? [];
+/** Of a row without a socket. */
+const NOWHERE: Place = { socket: '', weight: undefined, advertised: undefined };
 
-      return { socket, weight };
-    });
+/** What is known of a relay besides its place. */
+interface Around {
+  /** A cell of its row. */
+  readonly at: (column: string) => string;
+  readonly set: string;
+  /** Its weight if neither the place nor the row has one. */
+  readonly plainWeight: string;
 }
 
-function readRelay(
-  row: number,
-  cells: ReadonlyMap<Column, string>,
-  isDisabled: boolean,
-): Pick<ReadRow, 'result' | 'note'> {
-  const socket = cells.get('socket') ?? '';
-  if (cells.get('kind') === 'rtpproxy')
-    return { result: new RowFault('kind is rtpproxy; this version drives rtpengine only') };
-  const wrong = wrongSocket(socket);
-  if (wrong !== undefined) return { result: new RowFault(wrong) };
+/** A relay by our own columns, and what the user should know of it. */
+function relayOf(
+  form: Form,
+  { socket, weight, advertised }: Place,
+  { at, set, plainWeight }: Around,
+): { cells: Map<Column, string>; notes: string[] } {
+  const kind = at('kind') || form.kind;
+  const isDisabled = !/^0?$/.test(at(form.disabled));
+  const cells = new Map<Column, string>([
+    ...PLAIN.map((column): [Column, string] => [column, at(column)]),
+    ['socket', socketOf(socket, kind)],
+    ['set_id', set],
+    ['kind', kind],
+    ['weight', isDisabled ? '0' : (weight ?? (at('weight') || plainWeight))],
+  ]);
+  // A proxy numbers its rtpproxies and its rtpengines each from 1, but they are nodes of one fleet.
+  if (form.kind === 'rtpproxy') cells.delete('id');
+  const notes = isDisabled ? ['disabled in Kamailio: imported with weight 0'] : [];
+  if (advertised === undefined) return { cells, notes };
+  if (familyOf(advertised) === undefined)
+    notes.push(`its advertised address "${advertised}" is left out: it is no IP address`);
+  else if (at('out_media_ip') !== '')
+    notes.push(`its advertised address ${advertised} is left out: the row has out_media_ip`);
+  else {
+    cells.set('out_media_ip', advertised);
+    notes.push(`its advertised address ${advertised} is the outer media address`);
+  }
+
+  return { cells, notes };
+}
+
+function readRelay(row: number, cells: ReadonlyMap<Column, string>): ImportRow | RowFault {
+  const kind = NODE_KINDS.find((each) => each === cells.get('kind')?.toLowerCase());
+  const wrong = kind === undefined ? undefined : wrongSocket(cells.get('socket') ?? '', kind);
+  if (wrong !== undefined) return new RowFault(wrong);
   const fields: Record<string, ImportRow[string]> = {};
   for (const [column, text] of cells) {
     if (text === '') continue;
     const value = readCell(column, text);
-    if (value instanceof RowFault) return { result: value };
+    if (value instanceof RowFault) return value;
     fields[column] = value;
   }
 
-  return isDisabled
-    ? { result: { row, ...fields, weight: 0 }, note: 'disabled in Kamailio: imported with weight 0' }
-    : { result: { row, ...fields } };
-}
-
-/** Why a socket cannot be used; undefined if it can. */
-function wrongSocket(socket: string): string | undefined {
-  if (socket === '') return 'the socket is empty';
-  if (parseSocket(socket) !== undefined) return undefined;
-  const scheme = /^(udp6?|tcp6?|unix|wss?|https?):/i.exec(socket)?.[1]?.toLowerCase();
-  if (scheme === undefined)
-    return `socket is "${socket}"; without udp: or udp6: it is a UNIX socket to the proxies, and only relays on UDP can be used`;
-  if (!scheme.startsWith('udp'))
-    return `socket is "${socket}"; only relays on UDP can be used (udp:IP:PORT), not ${scheme}`;
-  if (/^udp6?:[a-z0-9.-]*[a-z][a-z0-9.-]*:\d+$/i.test(socket))
-    return `socket is "${socket}"; write the IP address instead of the host name: a call must find its relay when DNS has changed`;
-
-  return `socket is "${socket}"; allowed is udp:IP:PORT or udp6:[IP]:PORT`;
+  return { row, ...fields };
 }

@@ -20,10 +20,12 @@ FILE is one of
   - a dump of OpenSIPS's or Kamailio's database: mysqldump, mariadb-dump, pg_dump in plain text
     (with COPY or INSERT), sqlite3's .dump; or a SQLite database file. The table is found by its
     columns: those of rtpengine, rtpproxy_sockets (OpenSIPS) or rtpproxy (Kamailio), in which
-    inner_media_ip, out_media_ip and the optional columns below may stand too
+    inner_media_ip, out_media_ip and the optional columns below may stand too. An address OpenSIPS
+    advertises for an rtpproxy becomes its out_media_ip; the ids of rtpproxies are chosen here
   - CSV with "," ";" "|" or tab between the columns, or a Markdown table. The first line names them:
       id              number; optional
-      socket          control socket, udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890
+      socket          control socket, udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890; of an rtpproxy
+                      also tcp:, tcp6:, unix:/PATH and cunix:/PATH
       set_id          number of the set
       inner_media_ip  media address as the inner side sees it
       out_media_ip    media address as the outer side sees it
@@ -33,8 +35,8 @@ FILE is one of
 Without media addresses, as in the tables of the proxies, a node that exists keeps its own, unless it
 moves to another host. For new and moved ones they may come from here:
   --inner-from-socket  The inner media address is the address of the socket
-  --addresses FILE     Lines of SOCKET_IP,OUTER_IP or SOCKET_IP,INNER_IP,OUTER_IP, as in
-                       192.168.2.3,203.0.113.3
+  --addresses FILE     Lines of SOCKET,OUTER_IP or SOCKET,INNER_IP,OUTER_IP, as in
+                       192.168.2.3,203.0.113.3; SOCKET is the IP address of a socket, or its path
 
   --table NAME         The table, if several fit
   --skip-unusable      Leave bad rows out and import the others; they are reported

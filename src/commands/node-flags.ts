@@ -1,7 +1,7 @@
 /** The flags of `rtp-cluster node add` and `node set` as the fields the API takes. */
 
 import { Failure } from '../domain/errors.ts';
-import { type MediaAddress, parseSocket } from '../domain/node.ts';
+import { type MediaAddress, NODE_KINDS, SOCKET_FORMS, socketFor } from '../domain/node.ts';
 import {
   MAX_CAPACITY,
   MAX_ID,
@@ -9,7 +9,7 @@ import {
   MAX_PRIORITY,
   MAX_SET_ID,
   MAX_WEIGHT,
-  readTags,
+  readNodeTags,
 } from '../domain/node-limits.ts';
 import { familyOf } from '../util/ip.ts';
 import { type Args, type FlagKind, readInteger, UsageError } from './args.ts';
@@ -73,10 +73,16 @@ export function isSamePlace(a: { side: unknown; family: unknown }, b: MediaAddre
 export function readFields(args: Args, socket: string | undefined): Record<string, unknown> | UsageError {
   const fields: Record<string, unknown> = {};
   if (socket !== undefined) {
-    if (parseSocket(socket) === undefined)
-      return new UsageError(
-        `the socket is "${socket}"; allowed is udp:IP:PORT or udp6:[IP]:PORT, as in udp:192.168.2.3:7890`,
-      );
+    // The service knows the kind of a node that is there already, and looks again.
+    const said = NODE_KINDS.find((kind) => kind === args.one('kind'));
+    if (!NODE_KINDS.some((kind) => (said ?? kind) === kind && socketFor(kind, socket) !== undefined)) {
+      const forms =
+        said === undefined
+          ? `${SOCKET_FORMS.rtpengine}, for rtpproxy ${SOCKET_FORMS.rtpproxy}`
+          : SOCKET_FORMS[said];
+
+      return new UsageError(`the socket is "${socket}"; allowed is ${forms}`);
+    }
     fields.socket = socket;
   }
   for (const [flag, field, min, max, canBeNone] of [
@@ -95,12 +101,12 @@ export function readFields(args: Args, socket: string | undefined): Record<strin
   }
   const tags = args.one('tags');
   if (tags !== undefined) {
-    const words = tags === 'none' ? [] : readTags(tags.split(','));
+    const words = tags === 'none' ? [] : readNodeTags(tags.split(','));
     if (words instanceof Failure) return new UsageError(`--tags: ${words.message}`);
     fields.tags = words;
   }
   for (const [flag, field, words] of [
-    ['kind', 'kind', ['rtpengine', 'rtpproxy']],
+    ['kind', 'kind', NODE_KINDS],
     ['impose', 'impose_mode', ['media-address', 'interface']],
   ] as const) {
     const word = args.one(flag);

@@ -15,6 +15,7 @@ const NEW_CALLS: Readonly<Record<string, string>> = {
 
 /** All that is known of a node. `now` is UTC ms. */
 export function nodeLines(node: unknown, now: number): string[] {
+  const isEngine = textOf(node, 'kind') !== 'rtpproxy';
   const lines = [
     ['node', textOf(node, 'id')],
     ['kind', textOf(node, 'kind')],
@@ -36,11 +37,11 @@ export function nodeLines(node: unknown, now: number): string[] {
     ['version', textOf(node, 'version')],
     ['uptime', duration(numberOf(node, 'uptime_s'))],
     ['weight', weightLine(node)],
-    ['impose', textOf(node, 'impose_mode')],
+    ['impose', isEngine ? textOf(node, 'impose_mode') : ''],
     ['priority', textOf(node, 'priority')],
     ['capacity', textOf(node, 'capacity') || 'none'],
     ['tags', tagsText(node) || 'none'],
-    ['http port', textOf(node, 'http_port') || 'none'],
+    ['http port', isEngine ? textOf(node, 'http_port') || 'none' : ''],
     ...listOf(node, 'media_addresses').map((address) => [textOf(address, 'side'), addressText(address)]),
   ];
 

@@ -13,8 +13,8 @@ import { printable } from './table.ts';
 
 export const ORDERS_HELP = `  --reason TEXT      Why, for other people; wanted by drain and maint
   --deadline TIME    After so long a drain becomes maint; calls that are left go on. 90s, 30m, 2h, 1d
-  --tell-relay       Tell the relay itself to take no new calls, also not from other controllers;
-                     "node ready" gives it back the limit it had
+  --tell-relay       Tell the relay itself, an rtpengine, to take no new calls, also not from other
+                     controllers; "node ready" gives it back the limit it had
   --wait             Wait until the node is empty: exit code 0; or until its deadline is over with calls
                      left: exit code 1. Ctrl-C ends the waiting, not the order: exit code 130
   --until WHEN       When a maintenance should be over: 2h from now, or a time such as

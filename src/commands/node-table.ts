@@ -9,9 +9,11 @@ export function nodeTable(nodes: readonly JsonObject[], isWide: boolean): string
   const sides = new Set(['inner', 'outer']);
   for (const node of nodes)
     for (const address of listOf(node, 'media_addresses')) sides.add(textOf(address, 'side'));
+  const hasOthers = nodes.some((node) => textOf(node, 'kind') !== 'rtpengine');
   const columns: Record<string, (node: JsonObject) => string> = {
     ID: (node) => textOf(node, 'id'),
     SOCKET: (node) => textOf(node, 'socket'),
+    ...(isWide || hasOthers ? { KIND: (node) => textOf(node, 'kind') } : {}),
     SET: (node) => textOf(node, 'set_id'),
     ORDER: (node) => textOf(objectOf(node, 'order'), 'state'),
     HEALTH: (node) => textOf(objectOf(node, 'health'), 'state'),
@@ -56,7 +58,6 @@ function orderLine(node: JsonObject): string[] {
 }
 
 const WIDE: Readonly<Record<string, (node: JsonObject) => string>> = {
-  KIND: (node) => textOf(node, 'kind'),
   CAPACITY: (node) => known(textOf(node, 'capacity')),
   TAGS: (node) => known(tagsText(node)),
   'PKT/S': (node) => known(textOf(objectOf(node, 'load'), 'packets_per_s')),

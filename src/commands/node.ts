@@ -1,12 +1,12 @@
 /** `rtp-cluster node`: the nodes of the fleet, over the management API. */
 
-import { type MediaAddress, parseSocket } from '../domain/node.ts';
+import { type MediaAddress, whereabouts, withPort } from '../domain/node.ts';
 import { MAX_ID } from '../domain/node-limits.ts';
 import { type Action, removal, runActions, show } from './actions.ts';
 import { readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
-import { isObject, type JsonObject, listOf, textOf } from './json.ts';
+import { type JsonObject, listOf, textOf } from './json.ts';
 import { FIELD_FLAGS, isSamePlace, readAddresses, readFields } from './node-flags.ts';
 import { nodeLines } from './node-lines.ts';
 import { ORDERS_HELP, orderActions } from './node-orders.ts';
@@ -24,21 +24,26 @@ export const help = `Usage: rtp-cluster node list [--wide]
        rtp-cluster node reconcile ID
 
 Shows and changes the nodes (media relays). SOCKET is the control socket as in OpenSIPS's table:
-udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890. "node set" changes only what is given. A node that drains gets
-no new calls, those it has go on; one in maintenance gets none either, whatever happens to the others.
-"check" looks at a node now, "reconcile" compares its calls with ours: what it lost is ended here, what ended
-here and is left there is deleted, calls of other controllers are left alone.
+udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890; of an rtpproxy also udp:192.168.2.3 (its port is 22222 then),
+tcp:192.168.2.3:7890, tcp6:[2001:db8::3]:7890, unix:/run/rtpproxy.sock or cunix:/run/rtpproxy.sock (it runs on
+the host of the service). "node set" changes only what is given. A node that drains gets no new calls, those it
+has go on; one in maintenance gets none either, whatever happens to the others. "check" looks at a node now,
+"reconcile" compares its calls with ours: what it lost is ended here, what ended here and is left there is
+deleted, calls of other controllers are left alone.
 
   --wide             All columns
   --set SET          The set, a number from 0
   --inner IP         Media address as the inner side sees it; again for the other address family
   --outer IP         Media address as the outer side sees it; again for the other address family
-  --address SIDE=IP  The same for any side. After the IP may stand @INTERFACE, the relay's logical
-                     interface for that side (--impose interface)
+  --address SIDE=IP  The same for any side. After the IP, here and with --inner and --outer, may stand
+                     @INTERFACE. Of an rtpengine: its logical interface for that side (--impose
+                     interface). Of an rtpproxy: which of its sockets faces that side, "internal" or
+                     "external" in bridging mode (rtpproxy -l INT/EXT), else an IP address of its host
+                     or the label of a listen address; without, it has one socket for all sides
   --id N             Id of a new node; the service chooses one if missing
-  --kind KIND        rtpengine, which is the only one yet
+  --kind KIND        rtpengine (default) or rtpproxy; it is a tag of the node too
   --weight N         Share of new calls, 0 to 65535; 0 takes no new calls
-  --impose MODE      media-address (default) or interface
+  --impose MODE      media-address (default) or, of an rtpengine, interface
   --priority N       Nodes of the lowest number take the calls, 0 to 65535; default 0
   --capacity N       Calls it may have at a time, 1 to 1000000; "none" for no limit
   --tags A,B         Words a request may ask for; "none" takes them away
@@ -103,18 +108,6 @@ const add: Action = {
   },
 };
 
-const WRITABLE = [
-  'kind',
-  'socket',
-  'set_id',
-  'weight',
-  'impose_mode',
-  'priority',
-  'capacity',
-  'tags',
-  'http_port',
-] as const;
-
 const change: Action = {
   words: ['ID'],
   flags: { ...FIELD_FLAGS, socket: 'value' },
@@ -129,15 +122,12 @@ const change: Action = {
       return new UsageError('nothing to change is given; see the flags of "node set"');
     const before = await api.call('GET', `/v1/nodes/${id}`);
     if (before instanceof ApiError) return before;
-    const [from, to] = [textOf(before.json, 'socket'), String(fields.socket ?? '')].map(
-      (socket) => parseSocket(socket)?.host,
-    );
-    if (to !== undefined && to !== from && addresses.length === 0)
-      return new UsageError(
-        `the node moves from ${from} to ${to}, another host; give its media addresses too, as in --inner ${to} --outer IP`,
-      );
-    // PUT takes the whole node: what was not given stays as it is.
-    const reply = await api.call('PUT', `/v1/nodes/${id}`, merged(before.json, fields, addresses));
+    const move = moveOf(before.json, fields);
+    if (move !== undefined && addresses.length === 0)
+      return new UsageError(`${move}; give its media addresses too, as in --inner IP --outer IP`);
+    const all = move === undefined ? withOld(addresses, before.json) : addresses;
+    const body = addresses.length === 0 ? fields : { ...fields, media_addresses: all };
+    const reply = await api.call('PUT', `/v1/nodes/${id}`, body);
 
     return reply instanceof ApiError
       ? reply
@@ -145,24 +135,31 @@ const change: Action = {
   },
 };
 
-function merged(
-  before: unknown,
-  fields: Record<string, unknown>,
-  addresses: readonly MediaAddress[],
-): JsonObject {
-  const old: JsonObject = isObject(before) ? before : {};
-  const kept = WRITABLE.flatMap((field) => (field in old ? [[field, old[field]]] : []));
-  const oldAddresses = listOf(before, 'media_addresses');
-  const others = oldAddresses.filter(
-    (had) => !addresses.some((now) => isSamePlace({ side: had.side, family: had.family }, now)),
+/** How a node becomes another relay, if it does: its media addresses are others then. */
+function moveOf(before: unknown, { kind, socket }: Record<string, unknown>): string | undefined {
+  const old = textOf(before, 'kind');
+  if (typeof kind === 'string' && kind !== old)
+    return `the node changes from ${old} to ${kind}, another relay`;
+  if (typeof socket !== 'string') return undefined;
+  const [from, to] = [textOf(before, 'socket'), socket].map((text) => whereabouts(withPort(text)));
+  if (to === from) return undefined;
+
+  return `the node moves from ${from} to ${to}, another ${to?.startsWith('/') ? 'relay' : 'host'}`;
+}
+
+/** Addresses with those the node has at other places, and with the interfaces it has at the same ones. */
+function withOld(addresses: readonly MediaAddress[], before: unknown): JsonObject[] {
+  const old = listOf(before, 'media_addresses');
+  const others = old.filter(
+    ({ side, family }) => !addresses.some((now) => isSamePlace({ side, family }, now)),
   );
   const now = addresses.map((address) => {
-    const had = oldAddresses.find(({ side, family }) => isSamePlace({ side, family }, address));
+    const had = old.find(({ side, family }) => isSamePlace({ side, family }, address));
 
     return { ...address, interface: address.interface ?? had?.interface ?? null };
   });
 
-  return { ...Object.fromEntries(kept), ...fields, media_addresses: [...others, ...now] };
+  return [...others, ...now];
 }
 
 const check: Action = {

@@ -122,6 +122,7 @@ class MediaDoor {
         if (end instanceof Failure) return end;
         const result = await this.#requests.delete({
           callId,
+          tags: [fromTag, toTag ?? ''].filter((tag) => tag !== ''),
           reason: end ?? 'delete',
           ...(branch === undefined ? {} : { branch }),
           ...(setId === undefined ? {} : { setId }),

@@ -49,9 +49,9 @@ export function nodeResource(member: Member, { orders, clock }: NodeResourcePart
     },
     rtt_ms: member.rttMs === null ? null : rounded(member.rttMs, 100),
     version: figures?.version ?? null,
-    // Nobody knows whether a node that is down runs.
+    // Nobody knows whether a node that is down runs, and not every relay says how long it has run.
     uptime_s:
-      figures === null || member.health === 'down'
+      figures === null || figures.uptimeS === null || member.health === 'down'
         ? null
         : Math.floor(figures.uptimeS + (now - figures.at) / 1000),
     last_change:

@@ -16,7 +16,8 @@ const Address = t.Object(
     address: t.String({ description: 'IP address of the node as that side sees it.' }),
     interface: t.Optional(
       t.Union([t.String(), t.Null()], {
-        description: 'Logical interface of the relay; wanted by impose mode `interface`.',
+        description:
+          'rtpengine: its logical interface, wanted by impose mode `interface`. rtpproxy: which of its sockets faces the side, `internal` or `external` in bridging mode, else an IP address of its host or the label of a listen address; at all media addresses or, if it has one socket for all, at none.',
       }),
     ),
     family: t.Optional(
@@ -31,7 +32,12 @@ const Address = t.Object(
  * would put it into each body that lacks the field, and a change of one field would reset the others.
  */
 export const nodeFields = {
-  kind: t.Optional(t.String({ description: '`rtpengine`.' })),
+  kind: t.Optional(
+    t.String({
+      description:
+        '`rtpengine` or `rtpproxy`; it is a tag of the node too. Default: `rtpengine`. With another kind a node is another relay: it needs media addresses anew.',
+    }),
+  ),
   set_id: t.Optional(t.Integer({ description: 'Nodes of one set may stand in for each other. Default: 0.' })),
   weight: t.Optional(
     t.Integer({ description: 'Share of new calls, 0 to 65535; 0 takes none. Default: 100.' }),
@@ -39,7 +45,7 @@ export const nodeFields = {
   impose_mode: t.Optional(
     t.String({
       description:
-        '`media-address`, or `interface` for relays with logical interfaces. Default: `media-address`.',
+        '`media-address`, or `interface` for an rtpengine with logical interfaces. Default: `media-address`.',
     }),
   ),
   priority: t.Optional(
@@ -55,7 +61,8 @@ export const nodeFields = {
   ),
   http_port: t.Optional(
     t.Union([t.Integer(), t.Null()], {
-      description: "Port of rtpengine's `listen-http` on the host of the socket; null if it has none.",
+      description:
+        "Port of rtpengine's `listen-http` on the host of the socket; null if it has none, as rtpproxy.",
     }),
   ),
   media_addresses: t.Optional(t.Array(Address, { maxItems: 64 })),
@@ -64,7 +71,8 @@ export const nodeFields = {
 };
 export const nodeId = t.Optional(t.Integer({ description: 'Chosen by the cluster if missing.' }));
 export const nodeSocket = t.String({
-  description: 'Control socket: `udp:192.168.2.3:7890` or `udp6:[2001:db8::3]:7890`.',
+  description:
+    'Control socket: `udp:192.168.2.3:7890` or `udp6:[2001:db8::3]:7890`. For rtpproxy also `udp:192.168.2.3` (port 22222), `tcp:192.168.2.3:7890`, `tcp6:[2001:db8::3]:7890`, `unix:/run/rtpproxy.sock` and `cunix:/run/rtpproxy.sock`.',
 });
 
 const NewNode = t.Object({ id: nodeId, socket: nodeSocket, ...nodeFields });

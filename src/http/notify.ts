@@ -3,9 +3,8 @@
 import { Elysia } from 'elysia';
 import type { Notices } from '../calls/notices.ts';
 import { Failure } from '../domain/errors.ts';
-import { parseSocket } from '../domain/node.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { sameAddress } from '../util/ip.ts';
+import { nodesAt } from '../fleet/nodes-at.ts';
 import type { Guard } from './guard.ts';
 import { MAX_NOTICE_BYTES, readNotice } from './notice-xml.ts';
 import { failureResponse } from './responses.ts';
@@ -38,7 +37,7 @@ export function notifyRoutes(parts: NotifyParts) {
 }
 
 async function hear({ fleet, notices, guard, local, senders }: NotifyParts, request: Request) {
-  const nodes = nodesAt(fleet, senders.get(request));
+  const nodes = nodesAt(fleet, senders.get(request) ?? '');
   const refusal = nodes.size > 0 ? undefined : guard.refuseToken(request, local.has(request));
   if (refusal !== undefined && !guard.knowsToken(tokenIn(request.url))) throw refusal;
   const body = await readBody(request);
@@ -49,7 +48,7 @@ async function hear({ fleet, notices, guard, local, senders }: NotifyParts, requ
 
     return failureResponse(new Failure('RTPC_BAD_BODY', rule));
   }
-  notices.hear(notice, nodes);
+  notices.hear(notice, nodes, 'rtpengine');
 
   return new Response(DONE, { headers: { 'Content-Type': 'text/xml' } });
 }
@@ -63,20 +62,6 @@ async function readBody(request: Request): Promise<string | Failure> {
   }
 
   return new Failure('RTPC_BODY_TOO_LARGE', `the notice has more than ${MAX_NOTICE_BYTES} bytes`);
-}
-
-/** The nodes an address belongs to: that of the control socket, or one for media. */
-function nodesAt(fleet: Fleet, sender: string | undefined): ReadonlySet<number> {
-  const ids = new Set<number>();
-  if (sender === undefined) return ids;
-  // An IPv4 sender at a socket that takes both families.
-  const address = sender.replace(/^::ffff:(?=\d+\.)/i, '');
-  for (const { id, node } of fleet.all()) {
-    const own = [parseSocket(node.socket)?.host, ...node.mediaAddresses.map((media) => media.address)];
-    if (own.some((each) => each !== undefined && sameAddress(each, address))) ids.add(id);
-  }
-
-  return ids;
 }
 
 function tokenIn(url: string): string {

@@ -96,11 +96,39 @@ describe('node add', () => {
     });
   });
 
+  test('sends an rtpproxy with the sockets that face the sides', async () => {
+    serve({ 'POST /v1/nodes': Response.json(NODE, { status: 201 }) });
+    const given = ['--inner', '192.168.2.3@internal', '--outer', '203.0.113.3@external'];
+    const flags = ['--set', '0', '--kind', 'rtpproxy', ...given];
+    expect((await run(node, ['add', 'unix:/run/rtpproxy.sock', ...flags])).code).toBe(0);
+    expect(stub?.seen[0]?.body).toEqual({
+      socket: 'unix:/run/rtpproxy.sock',
+      set_id: 0,
+      kind: 'rtpproxy',
+      media_addresses: [
+        { side: 'inner', family: 'IP4', address: '192.168.2.3', interface: 'internal' },
+        { side: 'outer', family: 'IP4', address: '203.0.113.3', interface: 'external' },
+      ],
+    });
+  });
+
   test.each([
     [['add'], 'wanted is SOCKET, given is nothing'],
     [
       ['add', 'udp:1.2.3:1', '--set', '0', '--inner', '10.0.0.1'],
       'the socket is "udp:1.2.3:1"; allowed is udp:IP:PORT',
+    ],
+    [
+      ['add', 'unix:/run/a', '--set', '0', '--kind', 'rtpengine', '--inner', '10.0.0.1'],
+      'the socket is "unix:/run/a"; allowed is udp:IP:PORT or udp6:[IP]:PORT (',
+    ],
+    [
+      ['add', 'udp:relay', '--set', '0', '--kind', 'rtpproxy', '--inner', '10.0.0.1'],
+      'the socket is "udp:relay"; allowed is udp:IP[:PORT], udp6:[IP][:PORT], tcp:IP:PORT',
+    ],
+    [
+      ['add', NODE.socket, '--set', '0', '--tags', 'rtpengine', '--inner', '10.0.0.1'],
+      '--tags: a tag is "rtpengine"; every node has its kind as a tag already',
     ],
     [['add', NODE.socket, '--inner', '10.0.0.1'], '--set is missing'],
     [['add', NODE.socket, '--set', '0'], 'no media address is given'],
@@ -130,18 +158,20 @@ describe('node add', () => {
 });
 
 describe('node set and node remove', () => {
-  test('a change sends the whole node with what was not given as it was', async () => {
+  test('a change sends what was given; addresses with the others the node has', async () => {
     serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
     expect((await run(node, ['set', '3', '--weight', '0', '--inner', '192.168.2.9'])).code).toBe(0);
-    const { calls: _calls, id: _id, media_addresses, ...kept } = NODE;
-    expect(stub?.seen[1]?.body).toEqual({
-      ...kept,
-      weight: 0,
-      media_addresses: [
-        ...media_addresses.slice(1),
-        { side: 'inner', family: 'IP4', address: '192.168.2.9', interface: 'priv' },
-      ],
-    });
+    expect((await run(node, ['set', '3', '--weight', '5'])).code).toBe(0);
+    expect(stub?.seen.filter(({ method }) => method === 'PUT').map(({ body }) => body)).toEqual([
+      {
+        weight: 0,
+        media_addresses: [
+          ...NODE.media_addresses.slice(1),
+          { side: 'inner', family: 'IP4', address: '192.168.2.9', interface: 'priv' },
+        ],
+      },
+      { weight: 5 },
+    ]);
   });
 
   test('a change may set priority, capacity, tags and HTTP port, and take the last three away', async () => {
@@ -158,13 +188,6 @@ describe('node set and node remove', () => {
       (await run(node, ['set', '3', '--capacity', 'none', '--tags', 'none', '--http-port', 'none'])).code,
     ).toBe(0);
     expect(stub?.seen[3]?.body).toMatchObject({ capacity: null, tags: [], http_port: null });
-  });
-
-  test('what a node has of these and is not given goes back as it was', async () => {
-    const kept = { priority: 2, capacity: 70, tags: ['eu'], http_port: 9900 };
-    serve({ 'GET /v1/nodes/3': { ...NODE, ...kept }, 'PUT /v1/nodes/3': NODE });
-    await run(node, ['set', '3', '--weight', '5']);
-    expect(stub?.seen[1]?.body).toMatchObject({ ...kept, weight: 5 });
   });
 
   test.each([
@@ -210,7 +233,7 @@ describe('node set and node remove', () => {
     const { code, err } = await run(node, ['set', '3', '--socket', 'udp:192.168.2.4:7890']);
     expect(code).toBe(2);
     expect(err).toStartWith(
-      'rtp-cluster node set: the node moves from 192.168.2.3 to 192.168.2.4, another host; give its media addresses too, as in --inner 192.168.2.4 --outer IP',
+      'rtp-cluster node set: the node moves from 192.168.2.3 to 192.168.2.4, another host; give its media addresses too, as in --inner IP --outer IP',
     );
     expect(stub?.seen.map(({ method }) => method)).toEqual(['GET']);
   });
@@ -219,16 +242,46 @@ describe('node set and node remove', () => {
     for (const socket of ['udp:192.168.2.3:7891', 'udp:192.168.2.3:7890']) {
       serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
       expect((await run(node, ['set', '3', '--socket', socket])).code).toBe(0);
-      expect(stub?.seen[1]?.body).toMatchObject({ socket, media_addresses: NODE.media_addresses });
+      expect(stub?.seen[1]?.body).toEqual({ socket });
       await stub?.stop();
     }
+  });
+
+  test('an rtpproxy wants them for another path and for another host, not for its default port', async () => {
+    const proxy = { ...NODE, kind: 'rtpproxy', socket: 'udp:192.168.2.3:22222' };
+    serve({ 'GET /v1/nodes/3': proxy, 'PUT /v1/nodes/3': proxy });
+    expect((await run(node, ['set', '3', '--socket', 'udp:192.168.2.3'])).code).toBe(0);
+    const { code, err } = await run(node, ['set', '3', '--socket', 'unix:/run/rtpproxy.sock']);
+    expect(code).toBe(2);
+    expect(err).toContain('the node moves from 192.168.2.3 to /run/rtpproxy.sock, another relay');
+  });
+
+  test('another kind is another relay: its media addresses are sent without those of the old one', async () => {
+    serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
+    const { code, err } = await run(node, ['set', '3', '--kind', 'rtpproxy']);
+    expect(code).toBe(2);
+    expect(err).toContain(
+      'the node changes from rtpengine to rtpproxy, another relay; give its media addresses too',
+    );
+    expect((await run(node, ['set', '3', '--kind', 'rtpproxy', '--inner', '192.168.2.3'])).code).toBe(0);
+    expect(stub?.seen.at(-1)?.body).toEqual({
+      kind: 'rtpproxy',
+      media_addresses: [{ side: 'inner', family: 'IP4', address: '192.168.2.3', interface: null }],
+    });
+    expect((await run(node, ['set', '3', '--kind', 'rtpengine'])).code).toBe(0);
   });
 
   test('a socket on another host with addresses is sent', async () => {
     serve({ 'GET /v1/nodes/3': NODE, 'PUT /v1/nodes/3': NODE });
     const given = ['--inner', '192.168.2.4', '--outer', '203.0.113.4'];
     expect((await run(node, ['set', '3', '--socket', 'udp:192.168.2.4:7890', ...given])).code).toBe(0);
-    expect(stub?.seen[1]?.body).toMatchObject({ socket: 'udp:192.168.2.4:7890' });
+    expect(stub?.seen[1]?.body).toEqual({
+      socket: 'udp:192.168.2.4:7890',
+      media_addresses: [
+        { side: 'inner', family: 'IP4', address: '192.168.2.4', interface: null },
+        { side: 'outer', family: 'IP4', address: '203.0.113.4', interface: null },
+      ],
+    });
   });
 
   test('remove tells what the service says', async () => {

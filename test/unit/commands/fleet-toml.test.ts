@@ -66,6 +66,26 @@ describe('writing', () => {
     ]);
   });
 
+  test('an rtpproxy is written with its kind, and the sockets that face its sides', () => {
+    const addresses = [
+      { side: 'inner', family: 'IP4', address: '192.168.2.3', interface: 'internal' },
+      { side: 'outer', family: 'IP4', address: '1.2.3.4', interface: 'external' },
+    ];
+    const proxy = {
+      ...NODE,
+      kind: 'rtpproxy',
+      socket: 'unix:/run/rtpproxy.sock',
+      media_addresses: addresses,
+    };
+    expect(read(writeFleetFile({ sets: [], nodes: [proxy] })).nodes).toMatchObject([
+      {
+        kind: 'rtpproxy',
+        socket: 'unix:/run/rtpproxy.sock',
+        media_addresses: addresses.map(({ family: _family, ...address }) => address),
+      },
+    ]);
+  });
+
   test.each([
     ['interfaces', [{ side: 'inner', family: 'IP4', address: '10.0.0.1', interface: 'priv' }]],
     ['a third side', [{ side: 'mpls', family: 'IP4', address: '10.0.0.1', interface: null }]],

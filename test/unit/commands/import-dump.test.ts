@@ -85,6 +85,43 @@ describe('media addresses', () => {
     });
   });
 
+  test('of a relay behind a path are found by it; its socket tells no address, and one it advertises is kept', async () => {
+    stub = startStub(ADDED);
+    const dump = file(
+      'dump.sql',
+      "INSERT INTO rtpproxy_sockets (id,rtpproxy_sock,set_id) VALUES (1,'/run/a.sock udp:10.0.0.2',0),(2,'udp:10.0.0.3:1|1.2.3.6',0);",
+    );
+    const map = file('map.csv', '/run/a.sock,10.0.0.1,1.2.3.4\n10.0.0.2,1.2.3.5\n');
+    const { code, out } = await runImport(dump, '--inner-from-socket', '--addresses', map);
+    expect(code).toBe(0);
+    expect(stub.seen[0]?.body).toEqual({
+      rows: [
+        {
+          ...{ row: 1, socket: 'unix:/run/a.sock', set_id: 0, kind: 'rtpproxy' },
+          ...{ inner_media_ip: '10.0.0.1', out_media_ip: '1.2.3.4' },
+        },
+        {
+          ...{ row: 2, socket: 'udp:10.0.0.2:22222', set_id: 0, kind: 'rtpproxy' },
+          ...{ inner_media_ip: '10.0.0.2', out_media_ip: '1.2.3.5' },
+        },
+        {
+          ...{ row: 3, socket: 'udp:10.0.0.3:1', set_id: 0, kind: 'rtpproxy' },
+          ...{ inner_media_ip: '10.0.0.3', out_media_ip: '1.2.3.6' },
+        },
+      ],
+    });
+    expect(out[3]).toEndWith('its advertised address 1.2.3.6 is the outer media address');
+  });
+
+  test('of a path are never taken from it', async () => {
+    stub = startStub(ADDED);
+    const dump = file('dump.sql', "INSERT INTO rtpproxy_sockets VALUES (1,'unix:/run/a.sock',0);");
+    await runImport(dump, '--inner-from-socket');
+    expect(stub.seen[0]?.body).toEqual({
+      rows: [{ row: 1, socket: 'unix:/run/a.sock', set_id: 0, kind: 'rtpproxy' }],
+    });
+  });
+
   test('are not needed for nodes that exist: nothing is sent of them', async () => {
     stub = startStub(ADDED);
     expect((await runImport(file('dump.sql', OPENSIPS))).code).toBe(0);
@@ -121,7 +158,11 @@ describe('media addresses', () => {
   });
 
   test.each([
-    ['10.0.0.1\n', 'map.csv:1: the line is "10.0.0.1"; allowed is SOCKET_IP,OUTER_IP'],
+    [
+      '10.0.0.1\n',
+      'map.csv:1: the line is "10.0.0.1"; allowed is SOCKET,OUTER_IP or SOCKET,INNER_IP,OUTER_IP',
+    ],
+    ['10.0.0.1,/run/a\n', 'map.csv:1: the line is "10.0.0.1,/run/a"'],
     ['\n10.0.0.1,relay\n', 'map.csv:2: the line is "10.0.0.1,relay"'],
     ['10.0.0.1,1.1.1.1,2.2.2.2,3.3.3.3\n', 'map.csv:1: the line is'],
     ['10.0.0.1,1.1.1.1\n10.0.0.1,1.1.1.2\n', 'map.csv:2: 10.0.0.1 stands on an earlier line too'],

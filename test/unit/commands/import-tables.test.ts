@@ -69,27 +69,6 @@ describe('forms of the proxies', () => {
     ]);
   });
 
-  test.each([
-    [
-      'OpenSIPS',
-      'rtpproxy_sockets',
-      ['id', 'rtpproxy_sock', 'set_id'],
-      ['1', 'udp:10.0.0.1:1|1.2.3.4=2', '0'],
-    ],
-    [
-      'Kamailio',
-      'rtpproxy',
-      ['id', 'setid', 'url', 'flags', 'weight', 'description'],
-      ['1', '0', 'udp:10.0.0.1:1', '0', '1', ''],
-    ],
-  ])('relays of the kind rtpproxy of %s are refused, row by row', (_proxy, name, columns, row) => {
-    expect(rows(make(columns, [row], name))[0]).toMatchObject({
-      id: '1',
-      socket: 'udp:10.0.0.1:1',
-      result: { message: 'kind is rtpproxy; this version drives rtpengine only' },
-    });
-  });
-
   test('a dump without column names has those of the table of that name and width', () => {
     expect(results(make(undefined, [['1', 'udp:10.0.0.1:1', '0']]))).toMatchObject([
       { socket: 'udp:10.0.0.1:1' },
@@ -114,6 +93,128 @@ describe('forms of the proxies', () => {
         ...{ row: 1, id: 1, socket: 'udp:10.0.0.1:1', set_id: 0, kind: 'rtpengine' },
         ...{ priority: 2, capacity: 500, tags: ['eu', 'gold'], http_port: 9900 },
       },
+    ]);
+  });
+});
+
+describe('tables of rtpproxies', () => {
+  const SOCKETS = ['id', 'rtpproxy_sock', 'set_id'];
+  const PROXIES = ['id', 'setid', 'url', 'flags', 'weight', 'description'];
+  const of = (socket: string): unknown[] => results(make(SOCKETS, [['7', socket, '2']]));
+
+  test("OpenSIPS's, without the id: there is another table with the same ones", () => {
+    expect(rows(make(SOCKETS, [['7', 'udp:10.0.0.1:7890', '2']]))).toEqual([
+      {
+        row: 1,
+        id: '',
+        socket: 'udp:10.0.0.1:7890',
+        result: { row: 1, socket: 'udp:10.0.0.1:7890', set_id: 2, kind: 'rtpproxy' },
+      },
+    ]);
+  });
+
+  test("Kamailio's: flags that are not 0 say that it is disabled", () => {
+    expect(
+      results(
+        make(PROXIES, [
+          ['1', '3', 'udp:10.0.0.1:7890', '0', '5', 'first'],
+          ['2', '3', 'unix:/run/rtpproxy.sock', '1', '5', ''],
+        ]),
+      ),
+    ).toEqual([
+      { row: 1, socket: 'udp:10.0.0.1:7890', set_id: 3, kind: 'rtpproxy', weight: 5 },
+      [
+        { row: 2, socket: 'unix:/run/rtpproxy.sock', set_id: 3, kind: 'rtpproxy', weight: 0 },
+        'disabled in Kamailio: imported with weight 0',
+      ],
+    ]);
+  });
+
+  test('are told from those of rtpengines in a dump without column names', () => {
+    const [opensips, kamailio] = [
+      make(undefined, [['1', 'udp:10.0.0.1', '0']], 'opensips.rtpproxy_sockets'),
+      make(undefined, [['1', '0', 'udp:10.0.0.1', '0', '1', '']], 'rtpproxy'),
+    ];
+    for (const table of [opensips, kamailio])
+      expect(results(table)).toMatchObject([{ kind: 'rtpproxy', socket: 'udp:10.0.0.1:22222' }]);
+    expect(fault([opensips, kamailio])).toContain(
+      '(OpenSIPS rtpproxy, 1 rows), rtpproxy (Kamailio rtpproxy, 1 rows)',
+    );
+  });
+
+  test.each([
+    ['udp:10.0.0.1', 'udp:10.0.0.1:22222'],
+    ['udp6:[2001:db8::1]', 'udp6:[2001:db8::1]:22222'],
+    ['udp6:2001:db8::1:7890', 'udp6:2001:db8::1:7890'],
+    ['tcp:10.0.0.1:7890', 'tcp:10.0.0.1:7890'],
+    ['unix:/run/rtpproxy.sock', 'unix:/run/rtpproxy.sock'],
+    ['cunix:/run/rtpproxy.sock', 'cunix:/run/rtpproxy.sock'],
+    ['/run/rtpproxy.sock', 'unix:/run/rtpproxy.sock'],
+  ])('socket %p becomes %p', (text, socket) => {
+    expect(of(text)).toEqual([{ row: 1, socket, set_id: 2, kind: 'rtpproxy' }]);
+    expect(of(`${text}=3`)).toEqual([{ row: 1, socket, set_id: 2, kind: 'rtpproxy', weight: 3 }]);
+  });
+
+  test('several sockets in one text are several nodes, each with its weight and advertised address', () => {
+    expect(of('udp:10.0.0.1:7890|1.2.3.4=2 /run/b.sock udp:10.0.0.3|2001:db8::3')).toEqual([
+      [
+        {
+          ...{ row: 1, socket: 'udp:10.0.0.1:7890', set_id: 2, kind: 'rtpproxy', weight: 2 },
+          out_media_ip: '1.2.3.4',
+        },
+        'its advertised address 1.2.3.4 is the outer media address',
+      ],
+      { row: 2, socket: 'unix:/run/b.sock', set_id: 2, kind: 'rtpproxy', weight: 1 },
+      [
+        {
+          ...{ row: 3, socket: 'udp:10.0.0.3:22222', set_id: 2, kind: 'rtpproxy', weight: 1 },
+          out_media_ip: '2001:db8::3',
+        },
+        'its advertised address 2001:db8::3 is the outer media address',
+      ],
+    ]);
+  });
+
+  test('an advertised address that cannot be used is left out, and the report says so', () => {
+    expect(of('udp:10.0.0.1:1|relay.example.org')).toEqual([
+      [
+        { row: 1, socket: 'udp:10.0.0.1:1', set_id: 2, kind: 'rtpproxy' },
+        'its advertised address "relay.example.org" is left out: it is no IP address',
+      ],
+    ]);
+    const ours = make([...SOCKETS, 'out_media_ip'], [['7', 'udp:10.0.0.1:1|1.2.3.4', '2', '5.6.7.8']]);
+    expect(results(ours)).toEqual([
+      [
+        { row: 1, socket: 'udp:10.0.0.1:1', set_id: 2, kind: 'rtpproxy', out_media_ip: '5.6.7.8' },
+        'its advertised address 1.2.3.4 is left out: the row has out_media_ip',
+      ],
+    ]);
+  });
+
+  test('one relay twice is refused, however its port and path are written', () => {
+    expect(of('udp:10.0.0.1 udp:10.0.0.1:22222 /run/a unix:/run/a').slice(1)).toEqual([
+      'socket udp:10.0.0.1:22222 in set 2 is in row 1 already',
+      { row: 3, socket: 'unix:/run/a', set_id: 2, kind: 'rtpproxy' },
+      'socket unix:/run/a in set 2 is in row 3 already',
+    ]);
+  });
+
+  test.each([
+    ['udp:localhost:12221', 'write the IP address instead of the host name'],
+    ['udp:relay', 'write the IP address instead of the host name'],
+    ['tcp6:relay:1', 'write the IP address instead of the host name'],
+    ['10.0.0.1:7890', 'without udp: it is a UNIX socket to the proxies, and its path must begin with "/"'],
+    ['udp:10.0.0.300:1', 'allowed is udp:IP[:PORT], udp6:[IP][:PORT], tcp:IP:PORT'],
+    ['ws:10.0.0.1:7890', 'unix:/PATH or cunix:/PATH'],
+  ])('socket %p is refused, saying why', (text, message) => {
+    expect(String(of(text)[0])).toContain(message);
+  });
+
+  test('a column of ours may name the kind of a row', () => {
+    const table = make([...OPENSIPS, 'kind'], [['1', 'udp:10.0.0.1', '0', 'RTPproxy']]);
+    expect(results(table)).toMatchObject([{ id: 1, kind: 'rtpproxy', socket: 'udp:10.0.0.1:22222' }]);
+    expect(results(make([...OPENSIPS, 'kind'], [['1', 'udp:10.0.0.1:1', '0', 'x']]))).toEqual([
+      'kind is "x"; allowed is rtpengine or rtpproxy',
     ]);
   });
 });
@@ -146,9 +247,10 @@ describe('sockets', () => {
   test.each([
     ['udp:relay.example.org:7890', 'write the IP address instead of the host name'],
     ['udp6:relay:7890=2', 'write the IP address instead of the host name'],
-    ['tcp:10.0.0.1:7890', 'only relays on UDP can be used (udp:IP:PORT), not tcp'],
+    ['tcp:10.0.0.1:7890', 'rtpengine is driven over UDP only (udp:IP:PORT), not tcp'],
     ['ws:10.0.0.1:7890', 'not ws'],
     ['unix:/run/rtpproxy.sock', 'not unix'],
+    ['cunix:/run/rtpproxy.sock', 'not cunix'],
     ['/run/rtpproxy.sock', 'without udp: or udp6: it is a UNIX socket'],
     ['udp:10.0.0.1', 'allowed is udp:IP:PORT or udp6:[IP]:PORT'],
     ['udp:10.0.0.300:1', 'allowed is udp:IP:PORT'],

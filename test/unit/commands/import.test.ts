@@ -99,6 +99,22 @@ test('media addresses may be missing: a node that exists keeps its own', () => {
   });
 });
 
+test('sockets of rtpproxies are taken; the service knows the kind of a node that is there already', () => {
+  const text = 'socket,set_id,kind\nudp:10.0.0.1,0,rtpproxy\nunix:/run/rtpproxy.sock,0,\n';
+  expect(rows(text).map(({ result }) => result)).toEqual([
+    { row: 2, socket: 'udp:10.0.0.1', set_id: 0, kind: 'rtpproxy' },
+    { row: 3, socket: 'unix:/run/rtpproxy.sock', set_id: 0 },
+  ]);
+});
+
+test('a tag that every node of a kind has already is refused', () => {
+  expect(rows('socket,set_id,tags\nudp:10.0.0.1:1,0,rtpproxy\n')[0]?.result).toEqual(
+    new RowFault(
+      'tags: a tag is "rtpproxy"; every node has its kind as a tag already, and it cannot be given',
+    ),
+  );
+});
+
 test('priority, capacity, tags and HTTP port are optional columns', () => {
   const head = 'socket;set_id;priority;capacity;tags;http_port';
   const cells = (line: string) => rows(`${head}\nudp:10.0.0.1:1;0;${line}\n`)[0]?.result;
@@ -123,6 +139,8 @@ test('priority, capacity, tags and HTTP port are optional columns', () => {
 });
 
 describe('what is refused', () => {
+  const ALLOWED =
+    'allowed is udp:IP:PORT or udp6:[IP]:PORT, for rtpproxy udp:IP[:PORT], udp6:[IP][:PORT], tcp:IP:PORT, tcp6:[IP]:PORT, unix:/PATH or cunix:/PATH';
   const row = (cells: string): string => fault(`${HEAD}\n${cells}\n`);
 
   test.each([
@@ -139,13 +157,10 @@ describe('what is refused', () => {
 
   test.each([
     ['x,udp:10.0.0.1:1,0,10.0.0.1,10.0.0.2', '2: id is "x"; allowed is a whole number from 0 to 2147483647'],
-    [
-      '1,10.0.0.1:1,0,10.0.0.1,10.0.0.2',
-      '2: socket is "10.0.0.1:1"; allowed is udp:IP:PORT or udp6:[IP]:PORT',
-    ],
+    ['1,10.0.0.1:1,0,10.0.0.1,10.0.0.2', `2: socket is "10.0.0.1:1"; ${ALLOWED}`],
     [
       '1,udp:10.0.0.1:1=3,0,10.0.0.1,10.0.0.2',
-      '2: socket is "udp:10.0.0.1:1=3"; allowed is udp:IP:PORT or udp6:[IP]:PORT; "=3" is a weight of OpenSIPS: put it into a column weight',
+      `2: socket is "udp:10.0.0.1:1=3"; ${ALLOWED}; "=3" is a weight of OpenSIPS: put it into a column weight`,
     ],
     [
       '1,udp:10.0.0.1:1,0,host,10.0.0.2',

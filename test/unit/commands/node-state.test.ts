@@ -68,6 +68,19 @@ const DOWN = {
   rtt_ms: null,
 };
 
+const PROXY = {
+  ...NODE,
+  id: 5,
+  kind: 'rtpproxy',
+  socket: 'unix:/run/rtpproxy.sock',
+  media_addresses: [
+    { side: 'inner', family: 'IP4', address: '192.168.2.3', interface: 'internal' },
+    { side: 'outer', family: 'IP4', address: '203.0.113.3', interface: 'external' },
+  ],
+  load: { ...NODE.load, ports_in_use: null, ports_total: null },
+  uptime_s: null,
+};
+
 let stub: Stub | undefined;
 
 afterEach(async () => {
@@ -98,6 +111,17 @@ describe('node list', () => {
       expect.stringMatching(/^node 12: drain by \S+ since \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/),
     ]);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
+  });
+
+  test('shows the kind if not all are rtpengines, and a dash for what an rtpproxy does not tell', async () => {
+    const lines = await run(node, ['list'], [NODE, PROXY]);
+    expect(lines.slice(0, 3)).toEqual([
+      'ID  SOCKET                   KIND       SET  ORDER  HEALTH  CALLS  SESS  FREE%  RTT/MS  WEIGHT  PRIO  INNER                 OUTER',
+      ' 3  udp:192.168.2.3:7890     rtpengine    0  ready  up         17    20     89     0.4     100     0  192.168.2.3           203.0.113.3',
+      ' 5  unix:/run/rtpproxy.sock  rtpproxy     0  ready  up         17    20      -     0.4     100     0  192.168.2.3@internal  203.0.113.3@external',
+    ]);
+    const [head = '', line = ''] = await run(node, ['list', '--wide'], [PROXY]);
+    expect(line.slice(head.indexOf('UPTIME')).trim()).toStartWith('- ');
   });
 
   test('--wide shows the rest', async () => {
@@ -145,6 +169,13 @@ test('node show says all of a node, and why it is as it is', () => {
     'inner:       192.168.2.3',
     'outer:       203.0.113.3',
   ]);
+});
+
+test('node show of an rtpproxy leaves out what only rtpengine has, and what it does not tell', () => {
+  const names = nodeLines(PROXY, NOW).map((line) => line.replace(/\s+/g, ' '));
+  expect(names).toContain('kind: rtpproxy');
+  expect(names).toContain('inner: 192.168.2.3@internal');
+  expect(names.filter((line) => /^(impose|http port|ports|uptime):/.test(line))).toEqual([]);
 });
 
 describe('top without a terminal', () => {

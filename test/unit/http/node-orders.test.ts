@@ -64,6 +64,16 @@ describe('the state of a node', () => {
     expect(fleet.list()).toHaveLength(2);
   });
 
+  test('has null for what its relay does not tell', async () => {
+    const { ask, clock, monitor } = await watched();
+    monitor(0).statisticsNow = { uptimeS: null, ports: null };
+    await clock.advance(30_000);
+    expect(await read(ask('GET', '/v1/nodes/0'))).toMatchObject({
+      load: { sessions: 0, ports_in_use: null, ports_total: null },
+      uptime_s: null,
+    });
+  });
+
   test('says that a node of weight 0 takes no new calls', async () => {
     const { ask, send } = await watched();
     await send('PUT', '/v1/nodes/0', { weight: 0 });

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'bun:test';
 import { ListenProblem, listen } from '../../../src/http/server.ts';
+import { makeNode } from '../../fakes/cluster.ts';
 import { makeCall } from '../../fakes/store.ts';
 import { type Api, makeApi } from './api.ts';
 
@@ -60,6 +61,16 @@ describe('POST /v1/notify/rtpengine', () => {
     expect((await post(api, sender)).status).toBe(200);
     expect(call.state).toBe('ended');
   });
+
+  test.each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])(
+    'needs no token from %s if a relay is behind a path of this host',
+    async (sender) => {
+      const nodes = [makeNode(0, { kind: 'rtpproxy', socket: 'unix:/run/rtpproxy.sock' })];
+      const api = makeApi({ guard: { tokens: [TOKEN] }, nodes });
+      expect((await post(api, sender)).status).toBe(200);
+      expect((await post(api, '192.0.2.1')).status).toBe(401);
+    },
+  );
 
   test('from another address it needs a token: in the header, or in the query as rtpengine can send it', async () => {
     const api = makeApi({ guard: { tokens: [TOKEN] } });

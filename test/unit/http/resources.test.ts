@@ -108,6 +108,28 @@ describe('/v1/nodes', () => {
     });
   });
 
+  test('an rtpproxy is added, shown and stored with the port and the interfaces it has', async () => {
+    const { send, store } = makeApi({ nodes: [] });
+    const media_addresses = [
+      { side: 'inner', family: 'IP4', address: '192.168.2.9', interface: 'internal' },
+      { side: 'outer', family: 'IP4', address: '1.2.3.9', interface: 'external' },
+    ];
+    const added = await send('POST', '/v1/nodes', {
+      kind: 'rtpproxy',
+      socket: 'udp:192.168.2.9',
+      media_addresses,
+    });
+    const shown = {
+      kind: 'rtpproxy',
+      socket: 'udp:192.168.2.9:22222',
+      tags: [],
+      http_port: null,
+      media_addresses,
+    };
+    expect([added.status, await added.json()]).toMatchObject([201, shown]);
+    expect(store.fleet.loadNodes()).toMatchObject([{ kind: 'rtpproxy', socket: 'udp:192.168.2.9:22222' }]);
+  });
+
   test('what a node was survives a restart', async () => {
     const { send, store } = makeApi({ nodes: [] });
     await send('POST', '/v1/nodes', NEW);
@@ -115,8 +137,10 @@ describe('/v1/nodes', () => {
   });
 
   test.each([
-    [{ ...NEW, socket: 'relay:7890' }, 'udp:IPV4:PORT'],
-    [{ ...NEW, socket: 'udp:192.168.2.9' }, 'udp:IPV4:PORT'],
+    [{ ...NEW, socket: 'relay:7890' }, 'udp:IP:PORT'],
+    [{ ...NEW, socket: 'udp:192.168.2.9' }, 'udp:IP:PORT'],
+    [{ ...NEW, kind: 'rtpproxy', http_port: 9900 }, 'http_port is 9900; an rtpproxy has none'],
+    [{ ...NEW, tags: ['rtpengine'] }, 'every node has its kind as a tag already'],
     [{ ...NEW, weight: 65_536 }, 'from 0 to 65535'],
     [{ ...NEW, weight: -1 }, 'from 0 to 65535'],
     [{ ...NEW, set_id: -1 }, 'set_id'],
