@@ -1,6 +1,7 @@
 /** Fake relays of the compiled binary as processes of their own; they outlive the appliance, as real ones do. */
 
-import { parseSocket } from '../../src/domain/node.ts';
+import { randomUUID } from 'node:crypto';
+import { type NodeKind, parseSocket } from '../../src/domain/node.ts';
 import { type NgDict, RelayFailure } from '../../src/relay/driver.ts';
 import { createNgDriver } from '../../src/relay/ng/driver.ts';
 import { systemClock } from '../../src/util/clock.ts';
@@ -10,6 +11,7 @@ import { leashed, own, poll } from './processes.ts';
 import { callsOnRelay } from './relays.ts';
 
 export interface Relay {
+  readonly kind: NodeKind;
   readonly socket: string;
   /** Changes its faults. */
   order(faults: NgDict): Promise<void>;
@@ -18,10 +20,16 @@ export interface Relay {
   kill(): Promise<void>;
 }
 
-/** A fake relay on a free port, or on `port`; the binary has to be there (`ensureBinary`). */
-export async function startRelay(port?: number, ...flags: string[]): Promise<Relay> {
+/** A fake rtpengine on a free port, or on `port`; the binary has to be there (`ensureBinary`). */
+export function startRelay(port?: number, ...flags: string[]): Promise<Relay> {
+  return startFake('rtpengine', port, ...flags);
+}
+
+/** A fake relay of a kind on a free port, or on `port`; the binary has to be there (`ensureBinary`). */
+export async function startFake(kind: NodeKind, port?: number, ...flags: string[]): Promise<Relay> {
   const at = port ?? (await freeUdpPort());
-  const words = [BINARY, 'fake-relay', '--listen', `127.0.0.1:${at}`, '--ports', '1024-65535', ...flags];
+  const place = ['--kind', kind, '--listen', `127.0.0.1:${at}`, '--ports', '1024-65535'];
+  const words = [BINARY, 'fake-relay', ...place, ...flags];
   const child = own(Bun.spawn(leashed(words), { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' }));
   let output = '';
   const collect = async (): Promise<void> => {
@@ -35,30 +43,77 @@ export async function startRelay(port?: number, ...flags: string[]): Promise<Rel
   const socket = `udp:127.0.0.1:${at}`;
 
   return {
+    kind,
     socket,
-    async order(faults) {
-      const address = parseSocket(socket);
-      if (address === undefined) throw new Error(`${socket} is no socket`);
-      const driver = createNgDriver(address, systemClock);
-      try {
-        // The reply to the first order may fall victim to the fault it asks for; the second comes through.
-        await poll(
-          async () => {
-            const message = { command: 'fake', ...faults };
-            const reply = await driver.command(message, systemClock.monotonic() + 1000);
+    order: (faults) => (kind === 'rtpengine' ? orderRtpengine(socket, faults) : orderRtpproxy(at, faults)),
+    calls: async () => {
+      if (kind === 'rtpengine') return callsOnRelay(socket);
+      const list = await askRtpproxy(at, 'FAKE calls');
 
-            return reply instanceof RelayFailure ? undefined : true;
-          },
-          () => 'the fake relay takes no orders',
-        );
-      } finally {
-        driver.close();
-      }
+      return list === '' ? [] : list.split(' ');
     },
-    calls: () => callsOnRelay(socket),
     async kill() {
       child.kill('SIGKILL');
       await child.exited;
     },
   };
+}
+
+async function orderRtpengine(socket: string, faults: NgDict): Promise<void> {
+  const address = parseSocket(socket);
+  if (address?.transport !== 'udp') throw new Error(`${socket} is no socket of an rtpengine`);
+  const driver = createNgDriver(address, systemClock);
+  try {
+    // Orders and their replies pass all faults; only a busy host makes one late.
+    await poll(
+      async () => {
+        const reply = await driver.ask({ command: 'fake', ...faults }, systemClock.monotonic() + 1000);
+
+        return reply instanceof RelayFailure ? undefined : true;
+      },
+      () => 'the fake relay takes no orders',
+    );
+  } finally {
+    driver.close();
+  }
+}
+
+/** Here an order says `hang 2s; loss 0.3`. */
+async function orderRtpproxy(port: number, faults: NgDict): Promise<void> {
+  const words = Object.entries(faults).map(([key, value]) => `${key} ${String(value)}`);
+  const reply = await askRtpproxy(port, `FAKE ${words.join('; ')}`);
+  if (reply.startsWith('E')) throw new Error(`the fake relay takes no such order: ${reply}`);
+}
+
+/** Sends a command until there is a reply; returns it without cookie and line end. */
+async function askRtpproxy(port: number, command: string): Promise<string> {
+  let reply: string | undefined;
+  const cookies: string[] = [];
+  const socket = await Bun.udpSocket({
+    connect: { hostname: '127.0.0.1', port },
+    binaryType: 'buffer',
+    socket: {
+      data(_socket, bytes) {
+        const text = bytes.toString('latin1');
+        const space = text.indexOf(' ');
+        if (cookies.includes(text.slice(0, space))) reply = text.slice(space + 1).trimEnd();
+      },
+    },
+  });
+  try {
+    return await poll(
+      () => {
+        if (reply !== undefined) return reply;
+        // A new cookie each time: the reply to the first one may be lost for good.
+        const cookie = randomUUID();
+        cookies.push(cookie);
+        socket.send(Buffer.from(`${cookie} ${command}`, 'latin1'));
+
+        return undefined;
+      },
+      () => 'the fake relay gives no answer',
+    );
+  } finally {
+    socket.close();
+  }
 }

@@ -9,11 +9,11 @@ import { mustBe } from './rtpengine.ts';
 /** Call-IDs an rtpengine has, asked by the ng command `list`. */
 export async function callsOnRelay(socket: string): Promise<readonly string[]> {
   const address = parseSocket(socket);
-  if (address === undefined) throw new Error(`${socket} is no socket`);
+  if (address?.transport !== 'udp') throw new Error(`${socket} is no socket of an rtpengine`);
   const driver = createNgDriver(address, systemClock);
   try {
     const reply = mustBe(
-      await driver.command({ command: 'list', limit: '1000' }, systemClock.monotonic() + 2000),
+      await driver.ask({ command: 'list', limit: '1000' }, systemClock.monotonic() + 2000),
     );
 
     return Array.isArray(reply.calls) ? reply.calls.map(String) : [];

@@ -6,10 +6,10 @@
 import type { Clock } from '../../util/clock.ts';
 import { familyOf, isUnspecified } from '../../util/ip.ts';
 import type { NgDict } from '../driver.ts';
+import { FakePorts } from '../fake/ports.ts';
 import { findLegs, matchLeg } from './fake-dialogue.ts';
 import { FakeCall, type FakeLeg } from './fake-legs.ts';
 import { error, fold, text, words } from './fake-message.ts';
-import { FakePorts } from './fake-ports.ts';
 import { readSdp, rewriteSdp } from './fake-sdp.ts';
 import { FakeStatistics } from './fake-statistics.ts';
 

@@ -1,9 +1,9 @@
 /** Calls, legs and streams of the fake node, and how a `query` shows them (reference: ng-protocol 4.2, 7, 8, 9). */
 
-import { familyOf } from '../../util/ip.ts';
+import { familyOf, isUnspecified } from '../../util/ip.ts';
 import type { NgDict, NgValue } from '../driver.ts';
+import type { FakePorts } from '../fake/ports.ts';
 import { newDict } from './bencode.ts';
-import type { FakePorts } from './fake-ports.ts';
 import type { FakeMedia } from './fake-sdp.ts';
 
 interface Endpoint {
@@ -108,11 +108,13 @@ export class FakeCall {
         this.#giveAll([mine, theirs]);
         continue;
       }
-      if (theirs.port !== 0 && theirs.peer !== undefined && !isSame(theirs.peer, endpoint)) {
+      // Who only holds has not moved.
+      const isNews = theirs.peer === undefined || !isUnspecified(media.address);
+      if (isNews && theirs.port !== 0 && theirs.peer !== undefined && !isSame(theirs.peer, endpoint)) {
         this.#stale.push(theirs.port);
         theirs.port = 0;
       }
-      theirs.peer = endpoint;
+      if (isNews) theirs.peer = endpoint;
       theirs.port ||= this.ports.take();
       mine.port ||= this.ports.take();
       if (theirs.port === 0 || mine.port === 0) return false;

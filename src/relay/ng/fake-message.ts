@@ -1,6 +1,7 @@
 /** Reading messages as rtpengine 10.5 does, and its error reply. */
 
 import type { NgDict, NgValue } from '../driver.ts';
+import { FAULT_NAMES, type FaultOrder, parseOrder } from '../fake/faults.ts';
 
 /** An error reply. */
 export function error(reason: string): NgDict {
@@ -24,4 +25,19 @@ export function words(message: NgDict, key: string): string[] {
 /** Flags are written with spaces or hyphens. */
 export function fold(word: string): string {
   return word.replaceAll(' ', '-');
+}
+
+/**
+ * Reads the command `fake`, such as `{command: "fake", loss: "0.3", delay: 200, hang: "2s", restart: 1}`.
+ * A string says what is wrong with it.
+ */
+export function readOrder(message: NgDict): FaultOrder | string {
+  const parts: [string, string][] = [];
+  for (const [key, value] of Object.entries(message)) {
+    if (key === 'command') continue;
+    if (typeof value === 'object') return `${key} is no plain value; allowed are ${FAULT_NAMES.rtpengine}`;
+    parts.push([key, String(value)]);
+  }
+
+  return parseOrder(parts, 'rtpengine');
 }

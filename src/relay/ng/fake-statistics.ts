@@ -2,8 +2,8 @@
 
 import type { Clock } from '../../util/clock.ts';
 import type { NgDict, NgValue } from '../driver.ts';
+import type { FakePorts } from '../fake/ports.ts';
 import { newDict } from './bencode.ts';
-import type { FakePorts } from './fake-ports.ts';
 
 /** ng commands, each with the short form it has in the counters of the control clients. */
 const COMMANDS: readonly (readonly [string, string])[] = [

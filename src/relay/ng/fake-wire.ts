@@ -1,4 +1,4 @@
-/** The fake node's datagrams: framing, encodings and their errors as rtpengine 10.5 has them (reference: ng-protocol 1.1), and chance. */
+/** The fake node's datagrams: framing, encodings and their errors as rtpengine 10.5 has them (reference: ng-protocol 1.1). */
 
 import type { NgDict } from '../driver.ts';
 import { DecodeError, decode, encodeText, isDict } from './bencode.ts';
@@ -31,17 +31,4 @@ export function spoil(reply: Buffer, chance: number): Buffer {
   const start = reply.subarray(0, reply.indexOf(0x20) + 1);
 
   return chance < 0.5 ? start : Buffer.concat([start, Buffer.from('d6:result9:cut')]);
-}
-
-/** Numbers from 0 to below 1, the same ones for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

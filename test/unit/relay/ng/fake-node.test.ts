@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { type NgDict, RelayFailure } from '../../../../src/relay/driver.ts';
+import { parseScript } from '../../../../src/relay/fake/faults.ts';
+import { FakePorts } from '../../../../src/relay/fake/ports.ts';
 import { DecodeError, decode, isDict } from '../../../../src/relay/ng/bencode.ts';
 import { createNgDriver, type NgDriver } from '../../../../src/relay/ng/driver.ts';
-import { parseOrder, parseScript } from '../../../../src/relay/ng/fake-faults.ts';
+import { readOrder } from '../../../../src/relay/ng/fake-message.ts';
 import { FakeNode, type FakeNodeOptions } from '../../../../src/relay/ng/fake-node.ts';
-import { FakePorts } from '../../../../src/relay/ng/fake-ports.ts';
 import { readSdp, rewriteSdp } from '../../../../src/relay/ng/fake-sdp.ts';
 import { systemClock } from '../../../../src/util/clock.ts';
 import { bodyOf, FakeClock, type Fixture, readFixtures } from './harness.ts';
@@ -283,7 +284,7 @@ describe('faults', () => {
     const clock = new FakeClock();
     const node = await startNode({ clock });
     const driver = driverOf(node);
-    const leave = (): unknown => driver.command({ command: 'delete', 'call-id': 'c1' }, soon());
+    const leave = (): unknown => driver.ask({ command: 'delete', 'call-id': 'c1' }, soon());
     await driver.offer(OFFER, soon());
     await leave();
     clock.advance(29_000);
@@ -309,7 +310,7 @@ describe('faults', () => {
       clock.advance(10_000);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    for (const sdp of await all) expect(sdp).toBeString();
+    for (const reply of await all) expect(reply).toMatchObject({ sdp: expect.any(String) });
     expect([node.calls.size, node.counters.handled]).toEqual([20, 20]);
     expect(driver.counters.retransmitted).toBeGreaterThan(0);
   });
@@ -333,12 +334,12 @@ describe('faults', () => {
     const node = await startNode({ clock, faults: { delayMs: 200 } });
     const driver = driverOf(node);
     const offer = driver.offer(OFFER, soon());
-    await driver.command({ command: 'fake' }, soon());
+    await driver.ask({ command: 'fake' }, soon());
     expect([node.calls.size, node.counters.replied]).toEqual([1, 1]);
     clock.advance(199);
     expect(node.counters.replied).toBe(1);
     clock.advance(5);
-    expect(await offer).toBeString();
+    expect(await offer).toMatchObject({ sdp: expect.any(String) });
   });
 
   test('duplicate replies are counted by the client', async () => {
@@ -368,14 +369,16 @@ describe('faults', () => {
     await driver.offer(OFFER, soon());
     node.setFaults({ refuse });
     expect(await driver.offer({ ...OFFER, callId: 'c2' }, soon())).toMatchObject({ kind, reason });
-    expect(await driver.offer({ ...OFFER, isNew: false }, soon())).toBeString();
+    expect(await driver.offer({ ...OFFER, isNew: false }, soon())).toMatchObject({ sdp: expect.any(String) });
     node.setFaults({ refuse: '' });
-    expect(await driver.offer({ ...OFFER, callId: 'c2' }, soon())).toBeString();
+    expect(await driver.offer({ ...OFFER, callId: 'c2' }, soon())).toMatchObject({ sdp: expect.any(String) });
   });
 
   test('a wrong address shows in place of the right one', async () => {
     const node = await startNode({ faults: { wrongAddress: '192.0.2.66' } });
-    expect(await driverOf(node).offer(OFFER, soon())).toContain('c=IN IP4 192.0.2.66');
+    expect(await driverOf(node).offer(OFFER, soon())).toMatchObject({
+      sdp: expect.stringContaining('c=IN IP4 192.0.2.66'),
+    });
   });
 
   test('a hang is silence; an order ends it', async () => {
@@ -383,7 +386,7 @@ describe('faults', () => {
     const driver = driverOf(node);
     node.hang();
     expect(await driver.ping(soon(60))).toMatchObject({ kind: 'silent' });
-    await driver.command({ command: 'fake', hang: 0 }, soon());
+    await driver.ask({ command: 'fake', hang: 0 }, soon());
     expect(await driver.ping(soon())).toBe('pong');
   });
 
@@ -396,7 +399,7 @@ describe('faults', () => {
     const before = systemClock.monotonic();
     expect(await driver.ping(before + 60_000)).toMatchObject({ kind: 'unreachable' });
     await node.revive();
-    expect(await driver.query('c1', soon())).not.toBeInstanceOf(RelayFailure);
+    expect(await driver.query({ callId: 'c1' }, soon())).not.toBeInstanceOf(RelayFailure);
     expect(driver.counters.refused).toBe(1);
   });
 
@@ -427,13 +430,13 @@ describe('faults', () => {
     expect(await uptime()).toBe('5');
     node.restart();
     expect(await uptime()).toBe('0');
-    expect(await driver.query('c1', soon())).toMatchObject({ kind: 'unknown-call' });
+    expect(await driver.query({ callId: 'c1' }, soon())).toMatchObject({ kind: 'unknown-call' });
     expect(node.calls.usedPorts).toBe(0);
   });
 
   test('a script orders them by time', async () => {
     const clock = new FakeClock();
-    const script = parseScript('5s refuse load limit; 1s loss 0.5; 2s loss 0; 6s restart');
+    const script = parseScript('5s refuse load limit; 1s loss 0.5; 2s loss 0; 6s restart', 'rtpengine');
     if (typeof script === 'string') throw new Error(script);
     const node = await startNode({ clock, script });
     clock.advance(1100);
@@ -452,7 +455,7 @@ describe('orders', () => {
     const node = await startNode();
     const driver = driverOf(node);
     const order = { command: 'fake', loss: '0.25', delay: 30, refuse: 'load limit', 'max-sessions': 7 };
-    const reply = await driver.command(order, soon());
+    const reply = await driver.ask(order, soon());
     expect(JSON.stringify((reply as NgDict).faults)).toBe(
       '{"loss":"0.25","delay":30,"duplicate":"0","garbage":"0","refuse":"load limit","wrong-address":"","max-sessions":7}',
     );
@@ -463,7 +466,7 @@ describe('orders', () => {
     const clock = new FakeClock();
     const node = await startNode({ clock });
     const driver = driverOf(node);
-    expect(await driver.command({ command: 'fake', die: '2s' }, soon())).toMatchObject({ result: 'ok' });
+    expect(await driver.ask({ command: 'fake', die: '2s' }, soon())).toMatchObject({ result: 'ok' });
     clock.advance(4);
     expect(await driver.ping(soon())).toMatchObject({ kind: 'unreachable' });
   });
@@ -477,14 +480,14 @@ describe('orders', () => {
     [{ los: '1' }, 'there is no fault "los"; allowed are loss,'],
     [{ loss: ['1'] }, 'loss is no plain value'],
   ])('that make no sense are refused with what is allowed: %p', (order: NgDict, text) => {
-    expect(parseOrder(order)).toContain(text);
+    expect(readOrder(order)).toContain(text);
   });
 
   test('in scripts name a time first', () => {
-    expect(parseScript('hang 5s')).toContain('does not begin with a time');
-    expect(parseScript('5s hang')).toEqual([
+    expect(parseScript('hang 5s', 'rtpengine')).toContain('does not begin with a time');
+    expect(parseScript('5s hang', 'rtpengine')).toEqual([
       { atMs: 5000, order: { faults: {}, hangMs: Number.POSITIVE_INFINITY } },
     ]);
-    expect(parseScript('1s loss 0;'.repeat(300))).toContain('at most 256');
+    expect(parseScript('1s loss 0;'.repeat(300), 'rtpengine')).toContain('at most 256');
   });
 });

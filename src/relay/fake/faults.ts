@@ -1,7 +1,7 @@
-/** What may go wrong at the fake node, as settings, as an ng command and as a script. */
+/** What may go wrong at a fake node, as settings, as an order and as a script. */
 
+import type { NodeKind } from '../../domain/node.ts';
 import { familyOf } from '../../util/ip.ts';
-import type { NgDict } from '../driver.ts';
 
 export interface Faults {
   /** Share of datagrams lost, 0 to 1, in each direction. */
@@ -10,15 +10,17 @@ export interface Faults {
   delayMs: number;
   /** Share of replies that leave twice, 0 to 1. */
   duplicate: number;
-  /** Share of replies that cannot be read, 0 to 1; some have an empty body as 13.5 sends it. */
+  /** Share of replies that cannot be read, 0 to 1. */
   garbage: number;
   /**
-   * Why new calls are refused, '' = they are not. `load limit` or one of rtpengine's limit texts makes a `load limit` reply for those
-   * who support it, anything else an error with this text.
+   * Why new calls are refused, '' = they are not. rtpengine: `load limit` or one of its limit texts makes a `load limit` reply for
+   * those who support it, anything else an error with this text. rtpproxy: an error code such as E72 or E99.
    */
   refuse: string;
-  /** IP literal shown in SDP in place of the right one, '' = not. */
+  /** IP literal shown in place of the right one, '' = not. */
   wrongAddress: string;
+  /** rtpproxy: port shown in place of the right one, 0 = not. */
+  wrongPort: number;
 }
 
 export const NO_FAULTS: Readonly<Faults> = {
@@ -28,6 +30,7 @@ export const NO_FAULTS: Readonly<Faults> = {
   garbage: 0,
   refuse: '',
   wrongAddress: '',
+  wrongPort: 0,
 };
 
 /** Longest delay, hang or death, in milliseconds. */
@@ -42,7 +45,7 @@ export interface FaultOrder {
   readonly hangMs?: number;
   /** Close the socket for so many milliseconds: senders hear ECONNREFUSED. */
   readonly dieMs?: number;
-  /** Forget calls and cookies, and count the uptime from 0. */
+  /** Forget calls and cookies, and count from 0. */
   readonly restart?: boolean;
   /** Calls at most, negative = no limit. */
   readonly maxSessions?: number;
@@ -55,21 +58,23 @@ export interface ScriptStep {
 }
 
 const SHARES = ['loss', 'duplicate', 'garbage'] as const;
-/** What `parseFault` reads, in words. */
-export const FAULT_NAMES =
-  'loss, duplicate, garbage (0 to 1), delay, hang, die (such as 200, 200ms or 2s), refuse (a text), wrong-address (an IP literal), max-sessions (a number), restart';
+/** What `parseFault` reads for nodes of a kind, in words. */
+export const FAULT_NAMES: Readonly<Record<NodeKind, string>> = {
+  rtpengine:
+    'loss, duplicate, garbage (0 to 1), delay, hang, die (such as 200, 200ms or 2s), refuse (a text), wrong-address (an IP literal), max-sessions (a number), restart',
+  rtpproxy:
+    'loss, duplicate, garbage (0 to 1), delay, hang, die (such as 200, 200ms or 2s), refuse (a code such as E72), wrong-address (an IP literal), wrong-port (0 to 65535), max-sessions (a number), restart',
+};
 
-/**
- * Reads the command `fake`, such as `{command: "fake", loss: "0.3", delay: 200, hang: "2s", restart: 1}`.
- * A string says what is wrong with it.
- */
-export function parseOrder(message: NgDict): FaultOrder | string {
+/** Faults by name, all at once. A string says what is wrong with them. */
+export function parseOrder(
+  parts: Iterable<readonly [key: string, text: string]>,
+  kind: NodeKind,
+): FaultOrder | string {
   const faults: Partial<Faults> = {};
   let order: FaultOrder = { faults };
-  for (const [key, value] of Object.entries(message)) {
-    if (key === 'command') continue;
-    if (typeof value === 'object') return `${key} is no plain value; allowed are ${FAULT_NAMES}`;
-    const part = parseFault(key, String(value));
+  for (const [key, text] of parts) {
+    const part = parseFault(key, text, kind);
     if (typeof part === 'string') return part;
     Object.assign(faults, part.faults);
     order = { ...order, ...part, faults };
@@ -78,15 +83,31 @@ export function parseOrder(message: NgDict): FaultOrder | string {
   return order;
 }
 
+/** Reads `hang 2s; loss 0.3; restart`: a script without times. A string says what is wrong with it. */
+export function parseOrderText(text: string, kind: NodeKind): FaultOrder | string {
+  const parts = text.split(';').map((part) => part.trim());
+
+  return parseOrder(
+    parts
+      .filter((part) => part !== '')
+      .map((part): [string, string] => {
+        const [key = '', ...rest] = part.split(/\s+/);
+
+        return [key, rest.join(' ')];
+      }),
+    kind,
+  );
+}
+
 /** Reads `5s hang 2s; 10s die 1s; 20s loss 0.3; 30s restart`: time after the start, fault, value. A string says what is wrong. */
-export function parseScript(text: string): ScriptStep[] | string {
+export function parseScript(text: string, kind: NodeKind): ScriptStep[] | string {
   const steps: ScriptStep[] = [];
   for (const part of text.split(';')) {
     if (part.trim() === '') continue;
     const [time = '', key = '', ...rest] = part.trim().split(/\s+/);
     const atMs = parseMs(time);
     if (atMs === undefined) return `"${part.trim()}" does not begin with a time such as 5s or 200ms`;
-    const order = parseFault(key, rest.join(' '));
+    const order = parseFault(key, rest.join(' '), kind);
     if (typeof order === 'string') return order;
     steps.push({ atMs, order });
   }
@@ -96,8 +117,8 @@ export function parseScript(text: string): ScriptStep[] | string {
   return steps.sort((a, b) => a.atMs - b.atMs);
 }
 
-/** One fault by its name. */
-export function parseFault(key: string, text: string): FaultOrder | string {
+/** One fault of nodes of a kind by its name. */
+export function parseFault(key: string, text: string, kind: NodeKind): FaultOrder | string {
   for (const share of SHARES) {
     if (key !== share) continue;
     const value = Number(text);
@@ -119,12 +140,21 @@ export function parseFault(key: string, text: string): FaultOrder | string {
       return key === 'hang' ? { faults: {}, hangMs: ms } : { faults: {}, dieMs: ms };
     }
     case 'refuse':
+      if (kind === 'rtpproxy' && text !== '' && !/^E\d{1,3}$/.test(text))
+        return `refuse is "${text}"; allowed is a code such as E72 or E99`;
+
       return { faults: { refuse: text.slice(0, 200) } };
     case 'wrong-address':
       if (text !== '' && familyOf(text) === undefined)
         return `wrong-address is "${text}"; allowed is an IP literal`;
 
       return { faults: { wrongAddress: text } };
+    case 'wrong-port':
+      if (kind !== 'rtpproxy') return unknownFault(key, kind);
+      if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+        return `wrong-port is "${text}"; allowed is a port, or 0 for the right one`;
+
+      return { faults: { wrongPort: Number(text) } };
     case 'max-sessions':
       if (!/^-?\d{1,9}$/.test(text)) return `max-sessions is "${text}"; allowed is a whole number`;
 
@@ -132,8 +162,12 @@ export function parseFault(key: string, text: string): FaultOrder | string {
     case 'restart':
       return { faults: {}, restart: true };
     default:
-      return `there is no fault "${key}"; allowed are ${FAULT_NAMES}`;
+      return unknownFault(key, kind);
   }
+}
+
+function unknownFault(key: string, kind: NodeKind): string {
+  return `there is no fault "${key}"; allowed are ${FAULT_NAMES[kind]}`;
 }
 
 /** `200`, `200ms` or `2s` (also with a fraction) in milliseconds. */

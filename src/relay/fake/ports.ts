@@ -1,4 +1,4 @@
-/** The media ports of the fake node: even/odd pairs, handed out upwards from the last one as rtpengine 10.5 does. */
+/** Media ports of a fake node, counted but not opened: even/odd pairs, handed out upwards from the last one. */
 export class FakePorts {
   readonly #first: number;
   /** One byte per pair: 1 = taken. */
@@ -25,8 +25,9 @@ export class FakePorts {
     return this.#used * 2;
   }
 
-  /** The even port of a pair; 0 if none is free. */
-  take(): number {
+  /** The even port of a pair, the first one free after the last taken, or from `from` on; 0 if none is free. */
+  take(from?: number): number {
+    if (from !== undefined) this.#next = ((from - this.#first) / 2) % this.#taken.length;
     for (let tries = this.#taken.length; tries > 0 && this.free > 0; tries--) {
       const pair = this.#next;
       this.#next = (pair + 1) % this.#taken.length;
