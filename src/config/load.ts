@@ -2,7 +2,7 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import { Refusal, type Setting } from './kinds.ts';
-import { isLoopback, showListen } from './readers.ts';
+import { isLoopback, noticePlace, showListen } from './readers.ts';
 import { envName, FIRST_SIDES, sideRows, TABLE } from './rows.ts';
 import type { Origin, Settings } from './settings.ts';
 import { buildSides } from './sides.ts';
@@ -143,7 +143,8 @@ function assemble(
   readText: (path: string) => string,
 ): Omit<Settings, 'file'> {
   const take = <V>(row: Setting<V>): V => taken.take(row);
-  const { http, database, media, calls, explain, checks, drain, events, webhooks, stop, log } = TABLE;
+  const { http, database, media, calls, explain, checks, rtpproxy, drain, events, webhooks, stop, log } =
+    TABLE;
   const values = {
     http: {
       listen: take(http.listen),
@@ -168,6 +169,7 @@ function assemble(
     },
     explain: { keepS: take(explain.keep), keepMax: take(explain.keepMax) },
     checks: { canary: take(checks.canary), reconcileS: take(checks.reconcile) },
+    rtpproxy: noticesOf(take(rtpproxy.noticeSocket), take(rtpproxy.noticeListen), taken),
     drain: { hook: take(drain.hook) },
     events: { keepMax: take(events.keepMax), keepS: take(events.keep) },
     webhooks: {
@@ -188,6 +190,17 @@ function assemble(
   checkTogether(values, taken);
 
   return { ...values, sides, networks, origins: taken.origins };
+}
+
+function noticesOf(socket: string, listen: string, taken: Taken): Settings['rtpproxy'] {
+  const { key } = TABLE.rtpproxy.noticeSocket;
+  if (socket === '' && listen !== '' && !taken.problems.some((problem) => problem.key === key)) {
+    const rule = `is given, but ${key} is not: no rtpproxy would send anything there`;
+    taken.report(TABLE.rtpproxy.noticeListen.key, rule);
+  }
+  if (socket === '') return { noticeSocket: null, noticeListen: null };
+
+  return { noticeSocket: socket, noticeListen: noticePlace(listen === '' ? socket : listen) ?? null };
 }
 
 function secretOf(file: string, taken: Taken, readText: (path: string) => string): string {

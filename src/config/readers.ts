@@ -37,6 +37,37 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || LOOPBACK.some((network) => isInNetwork(host, network));
 }
 
+/** Where notices of relays come in: an address, or the path of a unix socket. */
+export type NoticePlace = ListenAddress | { readonly path: string };
+
+/** The word of rtpproxy for the host that a command came from (reference: rtpproxy-protocol 6). */
+const CC_SELF = '%%CC_SELF%%';
+
+/**
+ * Checks a socket as `-n` of an rtpproxy names it, '' for none. It stays as it is: the daemon compares texts. Over TCP it has
+ * IPv4 only.
+ */
+export function readNoticeSocket(text: string): string | undefined {
+  if (text === '') return '';
+  const place = noticePlace(text);
+
+  return place === undefined || ('host' in place && place.host.includes(':')) ? undefined : text;
+}
+
+/** Checks a place to listen for notices, '' for none. */
+export function readNoticeListen(text: string): string | undefined {
+  return text === '' || (noticePlace(text) !== undefined && !text.includes(CC_SELF)) ? text : undefined;
+}
+
+/** Where notices come in that are sent to `text`: whoever has many addresses listens on all. Undefined if it is no socket. */
+export function noticePlace(text: string): NoticePlace | undefined {
+  const [, scheme, rest = ''] = /^(tcp|unix):([!-~]+)$/.exec(text) ?? [];
+  if (scheme === 'unix') return readSocketPath(rest) === undefined ? undefined : { path: rest };
+  const place = scheme === 'tcp' ? readListen(rest.replace(CC_SELF, '0.0.0.0')) : undefined;
+
+  return place === undefined || place.port === 0 ? undefined : place;
+}
+
 /** A path; no NUL, not empty. */
 export function readPath(text: string): string | undefined {
   return text === '' || text.includes('\0') ? undefined : text;

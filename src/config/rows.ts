@@ -11,6 +11,8 @@ import {
   readHttpUrl,
   readListen,
   readNetworkText,
+  readNoticeListen,
+  readNoticeSocket,
   readOptionalPath,
   readPath,
   readSideName,
@@ -199,6 +201,28 @@ export const TABLE = {
       min: 10,
       max: 86_400,
       reason: 'How often the calls of each node are compared with ours.',
+    }),
+  },
+  rtpproxy: {
+    noticeSocket: text({
+      key: 'rtpproxy.notice_socket',
+      fallback: '',
+      allowed:
+        'tcp:IPV4:PORT, tcp:localhost:PORT, tcp:%%CC_SELF%%:PORT or unix:/PATH, letter for letter as -n of the daemons has it, or "" for none',
+      reason:
+        'Where rtpproxy tells that it ended a call for want of media; we listen there. %%CC_SELF%% is the host its commands come from.',
+      read: readNoticeSocket,
+      show: same,
+    }),
+    noticeListen: text({
+      key: 'rtpproxy.notice_listen',
+      fallback: '',
+      allowed:
+        'tcp:ADDRESS:PORT with an IP literal or localhost, or unix:/PATH, or "" for rtpproxy.notice_socket itself',
+      reason:
+        'Where we listen instead, if the daemons reach us by another address than our own (NAT). For %%CC_SELF%% it is all of IPv4 otherwise.',
+      read: readNoticeListen,
+      show: same,
     }),
   },
   drain: {

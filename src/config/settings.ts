@@ -2,7 +2,7 @@
 
 import type { Side, Sides } from '../domain/side.ts';
 import type { Network } from '../util/ip.ts';
-import type { ListenAddress } from './readers.ts';
+import type { ListenAddress, NoticePlace } from './readers.ts';
 
 /** Where a value came from; `where` is `FILE:LINE`, the variable, the flag, or `default`. */
 export interface Origin {
@@ -39,6 +39,12 @@ export interface Settings {
   };
   readonly explain: { readonly keepS: number; readonly keepMax: number };
   readonly checks: { readonly canary: 'off' | 'on'; readonly reconcileS: number };
+  readonly rtpproxy: {
+    /** Where the daemons send notices, as their `-n` has it; null for nowhere. */
+    readonly noticeSocket: string | null;
+    /** Where we listen for them; null if nobody sends any. */
+    readonly noticeListen: NoticePlace | null;
+  };
   readonly drain: { readonly hook: string };
   readonly events: { readonly keepMax: number; readonly keepS: number };
   readonly webhooks: {

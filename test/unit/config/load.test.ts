@@ -71,6 +71,7 @@ describe('settings without any source', () => {
     });
     expect(settings.explain).toEqual({ keepS: 86_400, keepMax: 300_000 });
     expect(settings.checks).toEqual({ canary: 'off', reconcileS: 300 });
+    expect(settings.rtpproxy).toEqual({ noticeSocket: null, noticeListen: null });
     expect(settings.drain).toEqual({ hook: '' });
     expect(settings.events).toEqual({ keepMax: 100_000, keepS: 604_800 });
     expect(settings.stop).toEqual({ graceMs: 3000 });
