@@ -16,10 +16,11 @@ import { Requests } from './calls/requests.ts';
 import { Search } from './calls/search.ts';
 import { Strays } from './calls/strays.ts';
 import type { Settings } from './config/settings.ts';
-import { type Node, parseSocket, type SocketAddress } from './domain/node.ts';
+import { type ControlSocket, type Node, parseSocket, type SocketAddress } from './domain/node.ts';
 import { startWebhooks } from './events/webhooks.ts';
 import { DrainHook } from './fleet/drain-hook.ts';
 import { Fleet } from './fleet/fleet.ts';
+import { tellersAt } from './fleet/nodes-at.ts';
 import { Orders } from './fleet/orders.ts';
 import { Roster } from './fleet/roster.ts';
 import { Watch } from './fleet/watch.ts';
@@ -27,8 +28,12 @@ import { createApp } from './http/app.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { Guard } from './http/guard.ts';
 import { ListenProblem, listen } from './http/server.ts';
+import type { RelayDriver, RelayMonitor } from './relay/driver.ts';
 import { createNgDriver } from './relay/ng/driver.ts';
 import { createNgMonitor } from './relay/ng/monitor.ts';
+import { createRtpproxyDriver } from './relay/rtpproxy/driver.ts';
+import { createRtpproxyMonitor } from './relay/rtpproxy/monitor.ts';
+import { NoticeProblem, NoticeServer } from './relay/rtpproxy/notice-server.ts';
 import { DatabaseProblem, explain, type OpenDatabase, openDatabase } from './store/open.ts';
 import { Store } from './store/store.ts';
 import { type Clock, systemClock } from './util/clock.ts';
@@ -112,9 +117,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     notices,
     clock,
   });
-  const { host, port } = settings.http.listen;
-  const server = await listen(app, { ...settings.http, host, port, local, senders });
-  if (server instanceof ListenProblem) {
+  const abandon = ({ message }: ListenProblem | NoticeProblem): StartProblem => {
     orders.stop();
     watch.stop();
     strays.stop();
@@ -122,7 +125,16 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     fleet.close();
     store.close();
 
-    return new StartProblem(server.message);
+    return new StartProblem(message);
+  };
+  const { host, port } = settings.http.listen;
+  const server = await listen(app, { ...settings.http, host, port, local, senders });
+  if (server instanceof ListenProblem) return abandon(server);
+  const noticeServer = await startNoticeServer(settings, { fleet, notices, clock });
+  if (noticeServer instanceof NoticeProblem) {
+    await server.stop(0);
+
+    return abandon(noticeServer);
   }
   const stopHousekeeping = startHousekeeping(
     { calls, ledger, checkup, replays, store, strays, clock, isBusy },
@@ -149,6 +161,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       log.info('appliance.stopping', { grace_ms: settings.stop.graceMs });
       streams.stop();
       await server.stop(settings.stop.graceMs);
+      noticeServer?.stop();
       await stopWebhooks();
       stopHousekeeping();
       reconcile.stop();
@@ -164,13 +177,30 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   };
 }
 
+/** Listens for what rtpproxies tell; null if none is to tell anything. */
+async function startNoticeServer(
+  { rtpproxy: { noticeListen } }: Settings,
+  { fleet, notices, clock }: { fleet: Fleet; notices: Notices; clock: Clock },
+): Promise<NoticeServer | NoticeProblem | null> {
+  if (noticeListen === null) return null;
+  const server = new NoticeServer({
+    place: noticeListen,
+    tellersAt: (sender) => tellersAt(fleet, sender),
+    onNotice: (callId, tellers) => notices.hear({ callId }, tellers, 'rtpproxy'),
+    clock,
+  });
+
+  return (await server.start()) ?? server;
+}
+
 /** Fills the memory from the database. */
 function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
   try {
     const store = new Store(database, clock);
     const calls = new CallTable(settings.calls.max);
-    const fleet = new Fleet(store.fleet, (node) => driverOf(node, settings.media.retransmitMs), clock, {
+    const fleet = new Fleet(store.fleet, (node) => driverOf(node, settings), clock, {
       countCalls: (nodeId) => calls.countOn(nodeId),
+      countSessions: (nodeId) => calls.sessionsOn(nodeId),
       slowMs: settings.media.firstTryMs,
     });
     fleet.load();
@@ -190,18 +220,35 @@ function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
   }
 }
 
-function driverOf(node: Node, retransmitMs: number) {
-  return createNgDriver(addressOf(node), systemClock, { retransmitMs });
+function driverOf(
+  node: Node,
+  { media: { retransmitMs }, rtpproxy: { noticeSocket } }: Settings,
+): RelayDriver {
+  const socket = controlSocketOf(node);
+  if (node.kind === 'rtpproxy')
+    return createRtpproxyDriver(socket, systemClock, { retransmitMs, noticeSocket });
+
+  return createNgDriver(asNgAddress(node, socket), systemClock, { retransmitMs });
 }
 
-function monitorOf(node: Node) {
-  return createNgMonitor(addressOf(node), systemClock, { httpPort: node.httpPort });
+function monitorOf(node: Node): RelayMonitor {
+  const socket = controlSocketOf(node);
+  if (node.kind === 'rtpproxy') return createRtpproxyMonitor(socket, systemClock);
+
+  return createNgMonitor(asNgAddress(node, socket), systemClock, { httpPort: node.httpPort });
 }
 
-function addressOf({ id, socket }: Node): SocketAddress {
+// The roster lets no other sockets in, so both failures mean a database written by somebody else.
+function controlSocketOf({ id, socket }: Node): ControlSocket {
   const address = parseSocket(socket);
-  // The roster lets no other socket in, so this is a database written by somebody else.
   if (address === undefined) throw new Error(`node ${id} has the socket "${socket}", which cannot be read`);
 
   return address;
+}
+
+function asNgAddress({ id, socket: text }: Node, socket: ControlSocket): SocketAddress {
+  if (socket.transport !== 'udp')
+    throw new Error(`node ${id} has the socket "${text}"; rtpengine has UDP only`);
+
+  return socket;
 }

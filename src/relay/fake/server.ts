@@ -121,7 +121,7 @@ export abstract class FakeServer {
 
   resume(): void {
     this.#hangUntil = 0;
-    for (const receive of this.#held.splice(0)) receive();
+    for (const take of this.#held.splice(0)) take();
   }
 
   /** Closes the sockets, so that senders are refused; without a number until `revive`. Calls stay, as with a redis store. */
@@ -169,10 +169,20 @@ export abstract class FakeServer {
   protected receive(message: Buffer, host: string, send: Send, isStream = false): void {
     this.counters.received++;
     const isOrder = this.#isFaulty && this.isOrder(message, isStream);
-    if (!isOrder && isStream && this.#isHanging) {
-      this.#hold(() => this.receive(message, host, send, true));
-      return;
+    if (isOrder || !isStream || !this.#isHanging) this.#take(message, host, send, { isOrder, isStream });
+    else if (this.#held.length >= MAX_DELAYED) this.counters.dropped++;
+    else {
+      this.#held.push(() => this.#take(message, host, send, { isOrder, isStream }));
+      this.#startTimer();
     }
+  }
+
+  #take(
+    message: Buffer,
+    host: string,
+    send: Send,
+    { isOrder, isStream }: { readonly isOrder: boolean; readonly isStream: boolean },
+  ): void {
     if (!isOrder && this.#isDropped()) {
       this.counters.dropped++;
       return;
@@ -192,14 +202,6 @@ export abstract class FakeServer {
 
   get #isHanging(): boolean {
     return this.#hangUntil > 0 && this.clock.monotonic() < this.#hangUntil;
-  }
-
-  #hold(receive: () => void): void {
-    // Counted when it is done.
-    this.counters.received--;
-    if (this.#held.length < MAX_DELAYED) this.#held.push(receive);
-    else this.counters.dropped++;
-    this.#startTimer();
   }
 
   #isDropped(): boolean {

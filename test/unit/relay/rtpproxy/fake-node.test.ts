@@ -266,6 +266,24 @@ describe('faults of the fake rtpproxy', () => {
     expect(await client.exchange(`r4 ${U}`)).toBe('r4 30000 127.0.0.1\n');
   });
 
+  test('a hang holds the commands on a stream, and they are done when it ends', async () => {
+    const clock = new FakeClock();
+    const listen = [{ transport: 'tcp', host: '127.0.0.1', port: 0 }] as const;
+    const node = await startFake({ clock, listen });
+    const [place] = node.listen;
+    if (place === undefined || 'path' in place) throw new Error('no TCP socket');
+    const client = StreamClient.open(place);
+    node.hang(100);
+    client.socket.write(`${U}\nV\n`);
+    while (node.counters.received < 2) await clock.advance(0);
+    await clock.advance(90);
+    expect([node.size, node.counters.replied, node.counters.dropped]).toEqual([0, 0, 0]);
+    await clock.advance(20);
+    expect(await client.read('30000 127.0.0.1\n20040107\n'.length)).toBe('30000 127.0.0.1\n20040107\n');
+    expect(node.size).toBe(1);
+    client.socket.destroy();
+  });
+
   test('a delay holds the replies on a stream, in their order', async () => {
     const clock = new FakeClock();
     const listen = [{ transport: 'tcp', host: '127.0.0.1', port: 0 }] as const;

@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'bun:test';
+import { isCanary } from '../../../../src/relay/checks.ts';
+import { drive, failed } from './driving.ts';
+
+const OPEN = /^Ul127\.72\.72\.72 (\S+) 192\.0\.2\.1 9 wake;1$/;
+
+describe('a daemon without ports', () => {
+  test('is made to open a session where it has some, and to end it', async () => {
+    const { client, offer } = drive((command) => (/^U[^l]/.test(command) ? 'E72' : undefined));
+    expect(failed(await offer()).kind).toBe('refused');
+    const [, open = '', close = ''] = client.commands;
+    const [, name = ''] = OPEN.exec(open) ?? [];
+    expect(isCanary(name)).toBe(true);
+    expect(close).toBe(`D ${name} wake`);
+    expect(client.commands).toHaveLength(3);
+  });
+
+  test('is woken once a second at most, however often it refuses', async () => {
+    const { clock, client, offer } = drive(() => 'E72');
+    const woken = (): number => client.commands.filter((command) => OPEN.test(command)).length;
+    for (let i = 0; i < 5; i++) await offer({ callId: `c${i}` });
+    expect(woken()).toBe(1);
+    clock.now += 999;
+    await offer();
+    expect(woken()).toBe(1);
+    clock.now += 1;
+    await offer();
+    expect(woken()).toBe(2);
+  });
+
+  test.each(['E71', 'E99', 'E36'])('is not woken for another reason: %s', async (code) => {
+    const { client, offer } = drive(() => code);
+    await offer();
+    expect(client.commands).toHaveLength(1);
+  });
+});
