@@ -1,9 +1,9 @@
-/** The ng monitor against a real rtpengine. Skipped where there is none; RTPC_REQUIRE_ALL=1 makes that a failure. */
+/** What the ng monitor does beyond the suite for all drivers, against a real rtpengine. Skipped where there is none; RTPC_REQUIRE_ALL=1 makes that a failure. */
 
 import { afterEach, describe, expect, test } from 'bun:test';
-import { RelayFailure, type RelayStatistics } from '../../src/relay/driver.ts';
+import { type MediaReply, RelayFailure, type RelayStatistics } from '../../src/relay/driver.ts';
 import { createNgDriver, type NgDriver } from '../../src/relay/ng/driver.ts';
-import { CANARY_PREFIX, createNgMonitor, type NgMonitor } from '../../src/relay/ng/monitor.ts';
+import { createNgMonitor, type NgMonitor } from '../../src/relay/ng/monitor.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { freeSipPort } from '../lab/ports.ts';
 import { mustBe, type Rtpengine, startRtpengine, whyNoRtpengine } from '../lab/rtpengine.ts';
@@ -45,7 +45,7 @@ async function start(extra: readonly string[] = [], address = '127.0.0.1'): Prom
   return { relay, ngPort, httpPort, driver, overUdp, overHttp };
 }
 
-function offer(driver: NgDriver, callId: string, isNew = true): Promise<string | RelayFailure> {
+function offer(driver: NgDriver, callId: string, isNew = true): Promise<MediaReply | RelayFailure> {
   const sdp =
     'v=0\r\no=- 1 1 IN IP4 10.0.0.5\r\ns=-\r\nc=IN IP4 10.0.0.5\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n';
 
@@ -68,18 +68,13 @@ async function until(
 }
 
 describe.skipIf(reason !== undefined)('NgMonitor with rtpengine', () => {
-  test('ping takes less than a check may', async () => {
-    const { overUdp } = await start();
-    expect(mustBe(await overUdp.ping(soon()))).toBeWithin(0, 500);
-  });
-
   test('statistics say the same over UDP and over HTTP', async () => {
     const { driver, overUdp, overHttp } = await start();
     for (const callId of ['c1', 'c2']) mustBe(await offer(driver, callId));
     const expected = {
       uptimeS: expect.any(Number),
       sessions: 2,
-      ended: 0,
+      growing: [0],
       // Four for each call: RTP and RTCP for either party.
       ports: { free: 92, total: 100 },
       packetsPerS: 0,
@@ -119,7 +114,7 @@ describe.skipIf(reason !== undefined)('NgMonitor with rtpengine', () => {
     expect(mustBe(await overUdp.canary('2001:db8::9', 'IP6', soon()))).toBeNumber();
     expect(mustBe(await overUdp.list(10, soon()))).toEqual([]);
     // Sockets are closed a moment after the reply.
-    await until(overUdp, ({ ports, ended }) => ports?.free === 100 && ended === 2);
+    await until(overUdp, ({ ports, growing }) => ports?.free === 100 && growing[0] === 2);
   });
 
   test('a canary finds out what a ping does not: a relay that takes no calls', async () => {
@@ -128,7 +123,7 @@ describe.skipIf(reason !== undefined)('NgMonitor with rtpengine', () => {
     expect(await overUdp.canary(ADDRESS, 'IP4', soon())).toMatchObject({ kind: 'refused' });
     expect(mustBe(await overHttp.limitSessions(null, soon()))).toEqual({ before: 0 });
     expect(mustBe(await overUdp.canary(ADDRESS, 'IP4', soon()))).toBeNumber();
-    expect(relay.log()).toContain(CANARY_PREFIX);
+    expect(relay.log()).toContain('rtp-cluster-canary-');
   });
 
   for (const [what, extra, before] of [
@@ -164,14 +159,14 @@ describe.skipIf(reason !== undefined)('NgMonitor with rtpengine', () => {
   test('after a restart the uptime is less, the calls are gone, and nobody need be told', async () => {
     const { relay, driver, overHttp, overUdp, ngPort, httpPort } = await start();
     mustBe(await offer(driver, 'c1'));
-    const before = await until(overHttp, ({ uptimeS }) => uptimeS >= 2);
+    const before = await until(overHttp, ({ uptimeS }) => (uptimeS ?? 0) >= 2);
     await relay.stop();
     expect(await overUdp.ping(soon())).toMatchObject({ kind: 'unreachable' });
     expect(await overHttp.statistics(soon())).toMatchObject({ kind: 'unreachable' });
     const again = await startRtpengine({ ngPort, httpPort, address: '127.0.0.1', ...MEDIA });
     cleanups.push(() => again.stop());
     const after = mustBe(await overHttp.statistics(soon()));
-    expect(after.uptimeS).toBeLessThan(before.uptimeS);
+    expect(after.uptimeS).toBeLessThan(before.uptimeS ?? 0);
     expect(after.sessions).toBe(0);
     expect(overHttp.httpTrouble).toBeNull();
   });

@@ -58,7 +58,7 @@ async function startWith(options: Parameters<typeof startAppliance>[0] = {}): Pr
 /** Makes a call on a relay behind the appliance's back. */
 async function placeDirectly({ socket }: Relay, callId: string): Promise<void> {
   const address = parseSocket(socket);
-  if (address === undefined) throw new Error(`${socket} is no socket`);
+  if (address?.transport !== 'udp') throw new Error(`${socket} is no socket of an rtpengine`);
   const driver = createNgDriver(address, systemClock);
   const sdp = buildSdp({ address: '10.1.1.1', port: 4000 });
   const parties = { callId, fromTag: 'f', address: '198.51.100.1', family: 'IP4' } as const;

@@ -486,7 +486,7 @@ describe.skipIf(reason !== undefined)('the appliance with real rtpengines', () =
     const call = new SipCall(proxy, 'out');
     const [, relay] = relays;
     const socket = parseSocket(relay?.socket ?? '');
-    if (relay === undefined || socket === undefined) throw new Error('no relay');
+    if (relay === undefined || socket?.transport !== 'udp') throw new Error('no relay');
     const driver = createNgDriver(socket, systemClock);
     const common = { callId: call.id, fromTag: 'caller', family: 'IP4', extra: {} } as const;
     const deadline = () => systemClock.monotonic() + 2000;

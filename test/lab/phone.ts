@@ -103,6 +103,11 @@ export class Phone {
     return phone;
   }
 
+  /** The payload of all its packets. */
+  get voice(): Buffer {
+    return this.#own;
+  }
+
   /** Where to send to, and whom to expect packets from: what the other side's SDP says. */
   pointAt(remote: Endpoint): void {
     this.#remote = { address: remote.address, port: remote.port };
