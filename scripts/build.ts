@@ -1,11 +1,13 @@
-/** Builds `dist/rtp-cluster`: one file that needs neither Bun, nor Node, nor the sources. */
+/** Builds one file that needs neither Bun, nor Node, nor the sources: `dist/rtp-cluster`, or what `--outfile` names. */
 
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import manifest from '../package.json' with { type: 'json' };
 
 const root = join(import.meta.dir, '..');
-const outfile = join(root, 'dist', 'rtp-cluster');
+const { values } = parseArgs({ options: { outfile: { type: 'string' } } });
+const outfile = resolve(values.outfile ?? join(root, 'dist', 'rtp-cluster'));
 
 /** The commit the sources are at; `dev` outside of a checkout. */
 function commit(): string {
@@ -17,7 +19,7 @@ function commit(): string {
   return exitCode === 0 ? stdout.toString().trim() : 'dev';
 }
 
-mkdirSync(join(root, 'dist'), { recursive: true });
+mkdirSync(dirname(outfile), { recursive: true });
 const args = [
   'build',
   './src/main.ts',
@@ -38,4 +40,4 @@ const args = [
 ];
 const build = Bun.spawnSync([process.execPath, ...args], { cwd: root, stdout: 'inherit', stderr: 'inherit' });
 if (build.exitCode !== 0) process.exit(build.exitCode);
-console.log(`built dist/rtp-cluster: ${(Bun.file(outfile).size / 1e6).toFixed(1)} MB`);
+console.log(`built ${relative(process.cwd(), outfile)}: ${(Bun.file(outfile).size / 1e6).toFixed(1)} MB`);

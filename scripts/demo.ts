@@ -1,40 +1,37 @@
-/**
- * `npm run demo`: four relays, the appliance, one call each way, and what each side was told and heard.
- *   --once  end after the calls; exit code 0 if all was as it must be
- *   --fake  relays that only pretend, even if rtpengine is there
- */
+/** `npm run demo`: four relays, the appliance, one call each way, and what each side was told and heard. `--help` tells of its flags. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { formatTable } from '../src/commands/table.ts';
-import { FakeNode } from '../src/relay/ng/fake-node.ts';
 import { type Appliance, commandLine, startAppliance } from '../test/lab/appliance.ts';
-import { ensurePackages } from '../test/lab/apt.ts';
 import { Gateway } from '../test/lab/gateway.ts';
 import { converse, frames, Phone } from '../test/lab/phone.ts';
-import { isTcpFree, isUdpFree } from '../test/lab/ports.ts';
+import { isTcpFree } from '../test/lab/ports.ts';
 import { temporaryFolder } from '../test/lab/processes.ts';
 import { SipProxy } from '../test/lab/proxy.ts';
-import { callsOnRelay } from '../test/lab/relays.ts';
-import { findRtpengine, startRtpengine } from '../test/lab/rtpengine.ts';
 import { buildSdp, type Endpoint } from '../test/lab/sdp.ts';
+import { type DemoRelay, KINDS, startRelays } from './demo-relays.ts';
+
+const USAGE = `Usage: npm run demo [-- FLAGS]
+
+Four relays in two sets, the appliance, a call out by set 0 and a call in by set 1, and what each side was told and heard.
+
+  --kind KIND   rtpengine, the default; rtpproxy; or mixed: set 0 are rtpengines, set 1 rtpproxies
+  --once        End after the calls; exit code 0 if all was as it must be
+  --fake        Relays that only pretend, even if there are real ones
+  --help        This
+
+rtpengine comes from the Debian package rtpengine-daemon, which is installed if it is missing and you are root.
+Debian has no rtpproxy: name one by the environment, RTPPROXY_BIN=/path/to/rtpproxy. Without real relays the demo
+takes fake ones, and says so.`;
 
 const USUAL_HTTP_PORT = 7888;
-const USUAL_NG_PORT = 7890;
 const PACKETS = 50;
 /** The phones; the outer one is known to the relays as `OUTSIDE`, see Gateway. */
 const INNER_PHONE = '127.10.0.101';
 const OUTER_PHONE = '127.20.0.101';
 const OUTSIDE = '127.20.0.254';
-
-interface RelayPlan {
-  readonly id: number;
-  readonly set: number;
-  readonly socket: string;
-  readonly inner: string;
-  readonly outer: string;
-  readonly port: number;
-}
 
 interface Party {
   readonly side: 'inner' | 'outer';
@@ -45,29 +42,50 @@ interface Party {
   told: Endpoint;
 }
 
-const args = process.argv.slice(2);
-const unknown = args.find((arg) => arg !== '--once' && arg !== '--fake');
-if (unknown !== undefined) {
-  console.error(`demo: "${unknown}" is not known; there are --once and --fake`);
-  process.exit(2);
+interface Flags {
+  readonly kind: keyof typeof KINDS;
+  readonly isOnce: boolean;
+  readonly wantsFake: boolean;
 }
-process.exitCode = await demo(args.includes('--once'), args.includes('--fake'));
+
+const flags = readFlags();
+process.exitCode = typeof flags === 'number' ? flags : await demo(flags);
 process.exit();
 
-async function demo(isOnce: boolean, wantsFake: boolean): Promise<number> {
+/** The flags, or the exit code if there is nothing to run. */
+function readFlags(): Flags | number {
+  try {
+    const { values } = parseArgs({
+      options: {
+        kind: { type: 'string', default: 'rtpengine' },
+        once: { type: 'boolean', default: false },
+        fake: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const kind = (Object.keys(KINDS) as (keyof typeof KINDS)[]).find((name) => name === values.kind);
+    if (kind === undefined) {
+      throw new Error(`--kind is "${values.kind}"; there are ${Object.keys(KINDS).join(', ')}`);
+    }
+    if (!values.help) return { kind, isOnce: values.once, wantsFake: values.fake };
+    say(USAGE);
+
+    return 0;
+  } catch (error) {
+    console.error(`demo: ${messageOf(error)}\n\n${USAGE}`);
+
+    return 2;
+  }
+}
+
+async function demo({ kind, isOnce, wantsFake }: Flags): Promise<number> {
   const closing: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (const end of closing.reverse()) await end();
   };
   try {
-    const isFake = wantsFake || !hasRtpengine();
-    const relays = await planRelays();
-    for (const relay of relays) closing.push(await startRelay(relay, isFake));
-    say(
-      isFake
-        ? 'FAKE RELAYS: they answer as rtpengine does but relay no media; this run shows signalling only.'
-        : `4 relays run: ${rtpengineVersion()}, each bound to its inner address.`,
-    );
+    const relays = await startRelays(KINDS[kind], wantsFake, say);
+    closing.push(() => Promise.all(relays.map((relay) => relay.stop())));
 
     const appliance = await startDemoAppliance();
     closing.push(() => appliance.stop());
@@ -75,7 +93,7 @@ async function demo(isOnce: boolean, wantsFake: boolean): Promise<number> {
 
     const gateway = new Gateway(new Map(relays.map(({ outer, inner }) => [outer, inner])), OUTSIDE);
     closing.push(() => gateway.close());
-    if (!isFake) {
+    if (relays.some(({ isFake }) => !isFake)) {
       say(
         `The gateway of this demo stands for the cloud's 1:1 NAT: it takes the packets to 127.20.0.N to the relay at 127.10.0.N,
 and the relay's packets outside from 127.20.0.N. As in a cloud, the inner phone has no route to outer addresses, and the
@@ -87,7 +105,7 @@ outer phone none to inner ones, so a wrong address would be silence.`,
     const rows: string[][] = [];
     let isGood = true;
     for (const way of ['out', 'in'] as const) {
-      const call = await placeCall(proxy, appliance, gateway, relays, way, isFake);
+      const call = await placeCall(proxy, appliance, gateway, relays, way);
       rows.push(...call.rows);
       isGood &&= call.isGood;
     }
@@ -96,9 +114,9 @@ outer phone none to inner ones, so a wrong address would be silence.`,
       rows,
     ))
       console.log(line);
-    const left = (await Promise.all(relays.map(({ socket }) => callsOnRelay(socket)))).flat();
-    isGood &&= left.length === 0;
-    say(`\nAfter the BYEs, calls left on the relays: ${left.length}.`);
+    const left = (await Promise.all(relays.map((relay) => relay.calls()))).reduce((sum, each) => sum + each);
+    isGood &&= left === 0;
+    say(`\nAfter the BYEs, calls left on the relays: ${left}.`);
     if (frames.late > 5) say(`This machine was busy: the clock of the phones was late ${frames.late} times.`);
     say(isGood ? 'All as it must be.' : 'NOT as it must be; see the table.');
     if (isOnce) return isGood ? 0 : 1;
@@ -108,61 +126,12 @@ outer phone none to inner ones, so a wrong address would be silence.`,
 
     return isGood ? 0 : 1;
   } catch (error) {
-    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`demo: ${messageOf(error)}`);
 
     return 1;
   } finally {
     await close();
   }
-}
-
-function hasRtpengine(): boolean {
-  const reason =
-    findRtpengine() === null ? ensurePackages(['rtpengine-daemon'], 'the relays', say) : undefined;
-  if (reason === undefined && findRtpengine() !== null) return true;
-  say(`No rtpengine: ${reason ?? 'it is not in the PATH'}.`);
-
-  return false;
-}
-
-function rtpengineVersion(): string {
-  const { stdout, stderr } = Bun.spawnSync(['rtpengine', '--version']);
-
-  return `rtpengine ${/Version: (\S+)/i.exec(`${stdout}${stderr}`)?.[1] ?? '(version unknown)'}`;
-}
-
-/** Two sets of two nodes, each with an inner and an outer media address. */
-async function planRelays(): Promise<RelayPlan[]> {
-  const plans: RelayPlan[] = [];
-  for (const id of [1, 2, 3, 4]) {
-    const inner = `127.10.0.${id}`;
-    let port = USUAL_NG_PORT;
-    while (!(await isUdpFree(inner, port))) port++;
-    if (port !== USUAL_NG_PORT)
-      say(`Port ${USUAL_NG_PORT} of ${inner} is taken, so relay ${id} uses ${port}.`);
-    plans.push({
-      id,
-      set: id <= 2 ? 0 : 1,
-      socket: `udp:${inner}:${port}`,
-      inner,
-      outer: `127.20.0.${id}`,
-      port,
-    });
-  }
-
-  return plans;
-}
-
-async function startRelay({ inner, port }: RelayPlan, isFake: boolean): Promise<() => unknown> {
-  const ports = { portMin: 20_000, portMax: 20_999 };
-  if (isFake) {
-    const node = await FakeNode.start({ listen: { host: inner, port }, address: inner, ...ports });
-
-    return () => node.stop();
-  }
-  const relay = await startRtpengine({ ngAddress: inner, ngPort: port, address: inner, ...ports });
-
-  return () => relay.stop();
 }
 
 async function startDemoAppliance(): Promise<Appliance> {
@@ -177,10 +146,12 @@ async function startDemoAppliance(): Promise<Appliance> {
 }
 
 /** Brings the table in as its owner would: a CSV file and `rtp-cluster import`. */
-async function importNodes(appliance: Appliance, relays: readonly RelayPlan[]): Promise<void> {
+async function importNodes(appliance: Appliance, relays: readonly DemoRelay[]): Promise<void> {
   const csv = [
-    'id,socket,set_id,inner_media_ip,out_media_ip',
-    ...relays.map(({ id, socket, set, inner, outer }) => [id, socket, set, inner, outer].join(',')),
+    'id,socket,kind,set_id,inner_media_ip,out_media_ip',
+    ...relays.map(({ id, socket, kind, set, inner, outer }) =>
+      [id, socket, kind, set, inner, outer].join(','),
+    ),
   ];
   const file = join(temporaryFolder(), 'nodes.csv');
   writeFileSync(file, `${csv.join('\n')}\n`);
@@ -203,9 +174,8 @@ async function placeCall(
   proxy: SipProxy,
   appliance: Appliance,
   gateway: Gateway,
-  relays: readonly RelayPlan[],
+  relays: readonly DemoRelay[],
   way: 'out' | 'in',
-  isFake: boolean,
 ): Promise<{ rows: string[][]; isGood: boolean }> {
   const set = way === 'out' ? 0 : 1;
   const callId = `demo-${way}bound-${crypto.randomUUID().slice(0, 8)}@127.0.0.1`;
@@ -222,14 +192,14 @@ async function placeCall(
       body: buildSdp(callee.shown),
     });
     for (const { phone, told } of [caller, callee]) phone.pointAt(told);
-    if (!isFake) {
-      await gateway.open(outer.told);
-      await converse(caller.phone, callee.phone, PACKETS);
-    }
     const call = (await appliance.api('GET', `/v1/calls/${encodeURIComponent(callId)}`)) as {
       node_id: number;
     };
     const relay = relays.find(({ id }) => id === call.node_id);
+    if (relay?.isFake === false) {
+      await gateway.open(outer.told);
+      await converse(caller.phone, callee.phone, PACKETS);
+    }
     const { status } = await proxy.auto(callId, {
       method: 'BYE',
       fromTag: 'caller',
@@ -237,9 +207,7 @@ async function placeCall(
       cseq: 2,
     });
     if (status !== 204) throw new Error(`BYE: ${status} instead of 204`);
-    const parties = [caller, callee].map((party) =>
-      judge(party, party === caller ? callee : caller, relay, isFake),
-    );
+    const parties = [caller, callee].map((party) => judge(party, party === caller ? callee : caller, relay));
     const name = way === 'out' ? 'outbound' : 'inbound';
 
     return {
@@ -285,10 +253,10 @@ async function openOuter(call: string, gateway: Gateway): Promise<Party> {
 function judge(
   { side, phone, told }: Party,
   partner: Party,
-  relay: RelayPlan | undefined,
-  isFake: boolean,
+  relay: DemoRelay | undefined,
 ): { row: string[]; isGood: boolean } {
   const wanted = relay?.[side] ?? 'no node';
+  const isFake = relay?.isFake === true;
   const { heard, sent } = phone;
   const faults = [
     told.address === wanted ? [] : ['wrong address'],
@@ -336,6 +304,10 @@ function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function say(line: string): void {

@@ -1,18 +1,19 @@
 /**
  * The benchmark: the appliance beside the floor (no state) and beside the relay itself, in one run on one machine.
- * `npm run bench [-- --seconds 5] [--only fake|real|start|soak] [--soak 300] [--against OTHER-BINARY]`. Read the ratios;
- * machines are noisy. With `--against` another build of the appliance, as of an earlier commit, takes its turns too.
+ * `npm run bench [-- --kind rtpengine|rtpproxy] [--only fake|real|start|soak] [--seconds 5] [--soak 300] [--binary FILE]
+ * [--against OTHER-BINARY]`. Read the ratios; machines are noisy. With `--against` another build of the appliance, as of an earlier
+ * commit, takes its turns too. Real rtpproxies need RTPPROXY_BIN in the environment.
  */
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { RelayFailure } from '../../src/relay/driver.ts';
-import { createNgDriver } from '../../src/relay/ng/driver.ts';
-import { systemClock } from '../../src/util/clock.ts';
+import { NODE_KINDS, type NodeKind } from '../../src/domain/node.ts';
+import { direct } from './direct.ts';
 import { closedLoop, type LoadResult, type MakeCall, openLoop, quantile } from './load.ts';
 import { type Measured, start, stopAll } from './processes.ts';
+import { driversOf, fakeRelays, type Relays, realRelays } from './relays.ts';
 import { fillDatabase } from './stored-calls.ts';
 
 const { values } = parseArgs({
@@ -20,12 +21,19 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '8' },
     soak: { type: 'string', default: '300' },
     only: { type: 'string' },
+    kind: { type: 'string' },
+    binary: { type: 'string' },
     against: { type: 'string' },
   },
 });
+const kinds = NODE_KINDS.filter((kind) => values.kind === undefined || values.kind === kind);
+if (kinds.length === 0) {
+  console.error(`bench: --kind is "${values.kind}"; there are ${NODE_KINDS.join(', ')}`);
+  process.exit(2);
+}
 const seconds = Number(values.seconds);
 const root = join(import.meta.dir, '..', '..');
-const binary = join(root, 'dist', 'rtp-cluster');
+const binary = values.binary ?? join(root, 'dist', 'rtp-cluster');
 const scratch = mkdtempSync(join(tmpdir(), 'rtp-cluster-bench-'));
 
 const OFFER =
@@ -53,8 +61,8 @@ interface Row {
 
 function print(title: string, rows: readonly Row[]): void {
   console.log(`\n${title}`);
-  console.log('| what | calls/s | failed | p50 ms | p99 ms | CPU ms/call | RSS MB |');
-  console.log('| --- | --- | --- | --- | --- | --- | --- |');
+  console.log('| what | calls/s | failed | p50 ms | p99 ms | max ms | CPU ms/call | RSS MB |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const { what, result, cpuMs, rss } of rows) {
     const cells = [
       what,
@@ -62,6 +70,7 @@ function print(title: string, rows: readonly Row[]): void {
       result.failed,
       quantile(result.times, 0.5).toFixed(2),
       quantile(result.times, 0.99).toFixed(2),
+      result.times.at(-1)?.toFixed(0) ?? '',
       cpuMs?.toFixed(3) ?? '',
       rss?.toFixed(0) ?? '',
     ];
@@ -112,65 +121,18 @@ async function sideBySide(subjects: readonly Subject[]): Promise<Row[]> {
   });
 }
 
-/** Calls straight to the relay, by our own driver. */
-async function direct(host: string, port: number, inFlight: number, seconds: number): Promise<LoadResult> {
-  const driver = createNgDriver({ host, port }, systemClock);
-  const times: number[] = [];
-  let [calls, failed, next] = [0, 0, 0];
-  const prefix = crypto.randomUUID();
-  const begin = performance.now();
-  const timed = async <T>(work: Promise<T>): Promise<T> => {
-    const at = performance.now();
-    const result = await work;
-    times.push(performance.now() - at);
-
-    return result;
-  };
-  await Promise.all(
-    Array.from({ length: inFlight }, async () => {
-      while (performance.now() < begin + seconds * 1000) {
-        const callId = `${prefix}-${next++}`;
-        const common = { callId, fromTag: 'A', family: 'IP4', extra: {} } as const;
-        const deadline = () => performance.now() + 900;
-        const replies = [
-          await timed(driver.offer({ ...common, sdp: OFFER, address: '1.2.3.4', isNew: true }, deadline())),
-          await timed(
-            driver.answer(
-              { ...common, toTag: 'B', sdp: ANSWER, address: '192.168.2.3', isNew: false },
-              deadline(),
-            ),
-          ),
-          await timed(driver.delete({ callId }, deadline())),
-        ];
-        if (replies.some((reply) => reply instanceof RelayFailure)) failed++;
-        else calls++;
-      }
-    }),
-  );
-  driver.close();
-
-  return {
-    calls,
-    failed,
-    leftOut: 0,
-    seconds: (performance.now() - begin) / 1000,
-    times: times.sort((a, b) => a - b),
-  };
-}
-
-async function against(name: string, host: string, port: number): Promise<void> {
-  const floor = await start(
-    [process.execPath, join(import.meta.dir, 'floor.ts'), host, String(port)],
-    /^\d+$/,
-  );
+async function against(relays: Relays): Promise<void> {
+  const { kind, name, places } = relays;
+  const drivers = driversOf(relays);
+  const floor = await start([process.execPath, join(import.meta.dir, 'floor.ts'), kind, ...places], /^\d+$/);
   const floorUrl = new URL(`http://127.0.0.1:${floor.line}`);
   const appliance = await startServing(join(scratch, `${name}.db`));
   const earlier =
     values.against === undefined
       ? undefined
       : await startServing(join(scratch, `${name}-earlier.db`), values.against);
-  await addNode(appliance.url, host, port);
-  if (earlier !== undefined) await addNode(earlier.url, host, port);
+  await addNodes(appliance.url, relays);
+  if (earlier !== undefined) await addNodes(earlier.url, relays);
   for (const url of [floorUrl, appliance.url, ...(earlier === undefined ? [] : [earlier.url])]) {
     await closedLoop(url, makeCall, 8, 3);
   }
@@ -182,7 +144,10 @@ async function against(name: string, host: string, port: number): Promise<void> 
         server: appliance.server,
         load: (time) => closedLoop(appliance.url, makeCall, inFlight, time),
       },
-      { what: '(c) relay, direct', load: (time) => direct(host, port, inFlight, time) },
+      {
+        what: '(c) relay, direct',
+        load: (time) => direct(drivers, { offer: OFFER, answer: ANSWER }, inFlight, time),
+      },
       ...(earlier === undefined
         ? []
         : [
@@ -225,19 +190,25 @@ async function against(name: string, host: string, port: number): Promise<void> 
   await floor.stop();
   await appliance.server.stop();
   await earlier?.server.stop();
+  for (const driver of drivers) driver.close();
+  await relays.stop();
 }
 
-/** Adds the one node of the benchmark. */
-async function addNode(url: URL, host: string, port: number): Promise<void> {
-  await fetch(new URL('/v1/nodes', url), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({
-      socket: `udp:${host}:${port}`,
-      inner_media_ip: '192.168.2.3',
-      out_media_ip: '1.2.3.4',
-    }),
-  });
+/** Adds the nodes of the benchmark. */
+async function addNodes(url: URL, { kind, places }: Relays): Promise<void> {
+  for (const place of places) {
+    const reply = await fetch(new URL('/v1/nodes', url), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({
+        kind,
+        socket: `udp:${place}`,
+        inner_media_ip: '192.168.2.3',
+        out_media_ip: '1.2.3.4',
+      }),
+    });
+    if (!reply.ok) throw new Error(`the node ${place} was not taken: ${await reply.text()}`);
+  }
 }
 
 /** Starts the appliance and waits until it says where it listens. */
@@ -268,11 +239,11 @@ async function storedCalls(): Promise<void> {
   await server.stop();
 }
 
-async function soak(host: string, port: number): Promise<void> {
+async function soak(relays: Relays): Promise<void> {
   const total = Number(values.soak);
   const { server, url } = await startServing(join(scratch, 'soak.db'));
-  await addNode(url, host, port);
-  console.log(`\nsoak: 500 calls/s for ${total} s`);
+  await addNodes(url, relays);
+  console.log(`\nsoak, ${relays.name}: 500 calls/s for ${total} s`);
   const step = Math.max(5, Math.round(total / 10));
   for (let passed = 0; passed < total; passed += step) {
     const { calls, failed, leftOut, times } = await openLoop(url, makeCall, 500, step);
@@ -281,10 +252,17 @@ async function soak(host: string, port: number): Promise<void> {
     );
   }
   await server.stop();
+  await relays.stop();
+}
+
+async function againstReal(kind: NodeKind): Promise<void> {
+  const relays = await realRelays(kind);
+  if (typeof relays === 'string') console.log(`\n${kind}: left out: ${relays}`);
+  else await against(relays);
 }
 
 if (!existsSync(binary)) {
-  const built = Bun.spawnSync([process.execPath, join(root, 'scripts', 'build.ts')], {
+  const built = Bun.spawnSync([process.execPath, join(root, 'scripts', 'build.ts'), '--outfile', binary], {
     cwd: root,
     stdout: 'inherit',
     stderr: 'inherit',
@@ -293,42 +271,13 @@ if (!existsSync(binary)) {
 }
 const wants = (part: string): boolean => values.only === undefined || values.only === part;
 try {
-  const fake = await start([binary, 'fake-relay', '--listen', '127.0.0.1:22301'], /22301/);
-  if (wants('fake')) await against('fake relay', '127.0.0.1', 22301);
-  if (wants('real')) {
-    if (existsSync('/usr/bin/rtpengine')) {
-      const options = ['--config-file=none', '--foreground', '--log-stderr', '--log-level=3', '--table=-1'];
-      const place = [
-        '--interface=127.0.0.1',
-        '--listen-ng=127.0.0.1:22302',
-        '--port-min=30000',
-        '--port-max=39999',
-        '--delete-delay=0',
-      ];
-      const real = await startRelay(['/usr/bin/rtpengine', ...options, ...place], '127.0.0.1', 22302);
-      await against('rtpengine', '127.0.0.1', 22302);
-      real.kill();
-    } else {
-      console.log('\nrtpengine: skipped, /usr/bin/rtpengine is not there (Debian package rtpengine-daemon)');
-    }
+  for (const kind of kinds) {
+    if (wants('fake')) await against(await fakeRelays(kind, binary));
+    if (wants('real')) await againstReal(kind);
+    if (values.only === 'soak') await soak(await fakeRelays(kind, binary));
   }
   if (wants('start')) await storedCalls();
-  if (values.only === 'soak') await soak('127.0.0.1', 22301);
-  await fake.stop();
 } finally {
   await stopAll();
   rmSync(scratch, { recursive: true, force: true });
-}
-
-/** A relay says nothing when it is ready; it answers pings. */
-async function startRelay(command: readonly string[], host: string, port: number): Promise<Bun.Subprocess> {
-  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' });
-  const driver = createNgDriver({ host, port }, systemClock);
-  for (let tries = 0; tries < 100; tries++) {
-    if ((await driver.ping(performance.now() + 100)) === 'pong') break;
-    await Bun.sleep(50);
-  }
-  driver.close();
-
-  return child;
 }

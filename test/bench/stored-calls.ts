@@ -46,6 +46,8 @@ export function fillDatabase(path: string, count: number): void {
       state: 'confirmed',
       initial: '1 INVITE caller-tag',
       offers: ['1 INVITE caller-tag'],
+      memo: null,
+      sessions: 1,
       legs: [
         { ...leg, tag: 'caller-tag', side: 'inner', readerSide: 'outer', confirmed: false },
         { ...leg, tag: 'callee-tag', side: 'outer', readerSide: 'inner', confirmed: true },
