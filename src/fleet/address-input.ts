@@ -3,7 +3,7 @@
 import { Failure } from '../domain/errors.ts';
 import { faceOf, type ImposeMode, type MediaAddress, type NodeKind } from '../domain/node.ts';
 import { findSide, type Sides } from '../domain/side.ts';
-import { type Family, familyOf, isUnspecified } from '../util/ip.ts';
+import { type Family, familyOf, isMulticast, isUnspecified } from '../util/ip.ts';
 
 /** A media address by the names of the API. */
 export interface AddressInput {
@@ -122,7 +122,7 @@ function mixedFaces(addresses: readonly MediaAddress[]): string | undefined {
 
 /** Multicast, broadcast, or no address at all. */
 export function isNoHost(host: string): boolean {
-  return isUnspecified(host) || /^(22[4-9]\.|2[3-5]\d\.|ff[0-9a-f]{2}:)/i.test(host);
+  return isUnspecified(host) || isMulticast(host) || /^2[45]\d\./.test(host);
 }
 
 /** The failure of a field. */

@@ -58,7 +58,9 @@ export class WrongAddress {
  */
 export function impose(returned: string, sent: Outline, want: Imposition): string | WrongAddress {
   const got = outline(returned);
-  const isLeft = want.leavesOtherTransports === true ? leftSections(returned) : [];
+  const isLeft = got.media.map(
+    (section) => want.leavesOtherTransports === true && handlingOf(section) === 'leave',
+  );
   const wanted = `IN ${want.family} ${want.address}`;
   const unspecified = want.family === 'IP4' ? 'IN IP4 0.0.0.0' : 'IN IP6 ::';
   const isHeld = got.media.map(
@@ -191,16 +193,6 @@ export function impose(returned: string, sent: Outline, want: Imposition): strin
  * (RFC 4570), candidates of the far end (RFC 8839 section 5.2). Relays let them pass as they came.
  */
 const OTHER_WAYS = /^a=(?:altc|source-filter|remote-candidates)\s*:/i;
-
-/** For each section, whether it is on and over a transport that no UDP relay carries. */
-function leftSections(sdp: string): boolean[] {
-  const isLeft: boolean[] = [];
-  forEachLine(sdp, (line) => {
-    if (line.startsWith('m=')) isLeft.push(handlingOf(line) === 'leave');
-  });
-
-  return isLeft;
-}
 
 /** The connection addresses of an SDP, unspecified ones left out. */
 function addressesOf(sdp: Outline): string[] {

@@ -13,6 +13,8 @@ export interface Connection {
 export interface MediaOutline {
   /** 0 means rejected or off (RFC 3264 section 6), or bundle-only. */
   readonly port: number;
+  /** As in `RTP/AVP`; '' if the line has none. */
+  readonly transport: string;
   /** The section's own c= line; null if the session's holds. */
   connection: Connection | null;
   /** Whether its addresses come later, as ICE candidates (RFC 8840). */
@@ -52,8 +54,8 @@ export function outline(sdp: string): Outline {
   forEachLine(sdp, (line) => {
     if (line.charCodeAt(1) !== 61) return;
     if (line.startsWith('m=')) {
-      const port = Number.parseInt(line.split(/\s+/)[1] ?? '', 10);
-      media.push({ port: Number.isNaN(port) ? 0 : port, connection: null, isTrickled });
+      const [, port = '', transport = ''] = line.split(/\s+/, 3);
+      media.push({ port: Number.parseInt(port, 10) || 0, transport, connection: null, isTrickled });
     } else if (line.startsWith('c=')) {
       const section = media.at(-1);
       const connection = parseConnection(line.slice(2));

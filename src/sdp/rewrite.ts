@@ -37,6 +37,9 @@ const BUNDLE = /^a=(?:group:\s*BUNDLE|bundle-only)(?:\s|$)/i;
 
 const RTCP = /^a=rtcp\s*:/i;
 
+/** How the attributes above begin: most lines do not, and are spared the rest. */
+const TOUCHED = /^a=(?:a[cl]|bu|c[ac]|en|gr|ic|re|rtcp\s*:|so)/i;
+
 interface Line {
   readonly text: string;
   /** Its own line end. */
@@ -51,7 +54,7 @@ interface Line {
 export function rewrite(sdp: string, { ports, address, family, isAnswer }: Shown): string {
   const sent = outline(sdp);
   const [session = [], ...media] = sectionsOf(sdp);
-  const handlings = media.map(([first]) => handlingOf(first?.text ?? ''));
+  const handlings = sent.media.map(handlingOf);
   if (!handlings.includes('relay')) return sdp;
 
   const there = `IN ${family} ${address}`;
@@ -84,13 +87,15 @@ export function rewrite(sdp: string, { ports, address, family, isAnswer }: Shown
     if (isConnection(text)) return sharing.length > 0 ? `c=${shared}` : text;
 
     // RTCP has a port for each stream, so here it can only be a mistake, and a port of the sender.
-    return OTHER_WAYS.test(text) || BUNDLE.test(text) || RTCP.test(text) ? undefined : text;
+    return TOUCHED.test(text) && (OTHER_WAYS.test(text) || BUNDLE.test(text) || RTCP.test(text))
+      ? undefined
+      : text;
   });
 
-  return [head, ...sections]
-    .flat()
-    .map(({ text, end }) => text + end)
-    .join('');
+  let written = '';
+  for (const section of [head, ...sections]) for (const { text, end } of section) written += text + end;
+
+  return written;
 }
 
 /** What a relayed section is to show. */
@@ -111,6 +116,7 @@ function relayed(lines: readonly Line[], { port, target, there, isAnswer }: Targ
   return mapLines(lines, (text) => {
     if (text.startsWith('m=')) return text.replace(/^(m=\S+\s+)\d+/, (_, head: string) => head + port);
     if (isConnection(text)) return `c=${target}`;
+    if (!TOUCHED.test(text)) return text;
     if (OTHER_WAYS.test(text) || BUNDLE.test(text)) return undefined;
     if (!RTCP.test(text)) return text;
     const match = /^(a=rtcp\s*:\s*)(\d+)(?:(\s+)IN\s+IP[46]\s+(\S+))?\s*$/i.exec(text);
@@ -142,11 +148,14 @@ function sectionsOf(sdp: string): Line[][] {
 
 /** Every line as `change` wants it, with its own end; those it wants gone are left out. */
 function mapLines(lines: readonly Line[], change: (text: string) => string | undefined): Line[] {
-  return lines.flatMap(({ text, end }) => {
-    const changed = change(text);
+  const mapped: Line[] = [];
+  for (const line of lines) {
+    const text = change(line.text);
+    if (text === line.text) mapped.push(line);
+    else if (text !== undefined) mapped.push({ text, end: line.end });
+  }
 
-    return changed === undefined ? [] : [{ text: changed, end }];
-  });
+  return mapped;
 }
 
 /** The section with a c= line of its own, where RFC 8866 section 5 wants it: after m= and i=. */

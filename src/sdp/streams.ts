@@ -1,10 +1,11 @@
 /** The streams of an SDP as rtpproxy needs them: one command for each, so each is read, numbered and checked by itself. */
 
-import { type Family, familyOf, isInNetwork, parseNetwork } from '../util/ip.ts';
+import { type Family, familyOf, isMulticast } from '../util/ip.ts';
 import {
   findDefect,
   forEachLine,
   isHeldByAddress,
+  type MediaOutline,
   type Outline,
   outline,
   parseConnection,
@@ -61,13 +62,9 @@ const OVER_UDP = /^(?:RTP|UDP|UDPTL|UDPSPRT)(?:\/|$)|^DTLS\/SCTP$/i;
 
 const OVER_RTP = /(?:^|\/)RTP(?:\/|$)/i;
 
-const MULTICAST = ['224.0.0.0/4', 'ff00::/8'].flatMap((text) => parseNetwork(text) ?? []);
-
-/** What is to be done with the section of this m= line. Unknown transports are left alone: they may be anything. */
-export function handlingOf(line: string): Handling {
-  const [, port = '', transport = ''] = line.split(/\s+/, 3);
-  // As `outline` reads it: what is no number is off.
-  if ((Number.parseInt(port, 10) || 0) === 0) return 'off';
+/** What is to be done with a section. Unknown transports are left alone: they may be anything. */
+export function handlingOf({ port, transport }: MediaOutline): Handling {
+  if (port === 0) return 'off';
 
   return OVER_UDP.test(transport) ? 'relay' : 'leave';
 }
@@ -135,7 +132,7 @@ function readStream(
     const bad = portDefect(portText);
     if (bad !== undefined) return new Refusal(`m= line ${n}: ${bad}`);
   }
-  const handling = handlingOf(line);
+  const handling = handlingOf(sent.media[index] as MediaOutline);
   if (handling !== 'relay') return { n, handling };
 
   const found = addressIn(connections);
@@ -184,8 +181,7 @@ function addressIn(
   const family = familyOf(address ?? '');
   if (address === undefined || family === undefined)
     return { defect: `"${clip(address ?? '')}" in its c= line must be an IP address` };
-  if (MULTICAST.some((network) => isInNetwork(address, network)))
-    return { defect: `${address} is a multicast address, which cannot be relayed` };
+  if (isMulticast(address)) return { defect: `${address} is a multicast address, which cannot be relayed` };
 
   return { address, family };
 }

@@ -17,6 +17,11 @@ export function isUnspecified(address: string): boolean {
   return address === '0.0.0.0' || (address.includes(':') && !/[1-9a-f]/i.test(address));
 }
 
+/** 224.0.0.0/4 and ff00::/8 (RFC 5771, RFC 4291 section 2.7). */
+export function isMulticast(address: string): boolean {
+  return /^(?:(?:::ffff:)?(?:22[4-9]|23\d)\.|ff[0-9a-f]{2}:)/i.test(address);
+}
+
 /** The address as a number; 32 bits for IPv4, 128 for IPv6. Throws if `address` is no IP literal. */
 export function toNumber(address: string): bigint {
   if (!address.includes(':')) return address.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);

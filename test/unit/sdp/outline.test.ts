@@ -61,16 +61,21 @@ describe('a c= line', () => {
 });
 
 describe('the outline', () => {
-  test('has session and media connections, and ports', () => {
+  test('has session and media connections, ports and transports', () => {
     const read = outline(
       `${HEAD}c=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000/2 RTP/AVP 8\r\nc=IN IP6 2001:db8::9\r\nm=video 0 RTP/AVP 96\r\nm=image 5000 udptl t38\r\n`,
     );
     expect(read).toEqual({
       session: { family: 'IP4', address: '10.0.0.9' },
       media: [
-        { port: 4000, connection: { family: 'IP6', address: '2001:db8::9' }, isTrickled: false },
-        { port: 0, connection: null, isTrickled: false },
-        { port: 5000, connection: null, isTrickled: false },
+        {
+          port: 4000,
+          transport: 'RTP/AVP',
+          connection: { family: 'IP6', address: '2001:db8::9' },
+          isTrickled: false,
+        },
+        { port: 0, transport: 'RTP/AVP', connection: null, isTrickled: false },
+        { port: 5000, transport: 'udptl', connection: null, isTrickled: false },
       ],
     });
     expect(connectionOf(read, 0)?.address).toBe('2001:db8::9');
@@ -80,7 +85,12 @@ describe('the outline', () => {
   test('takes the first c= line of a section, and a port that is no number as off', () => {
     const read = outline('m=audio x RTP/AVP 8\nc=IN IP4 192.0.2.1\nc=IN IP4 192.0.2.2\n');
     expect(read.media).toEqual([
-      { port: 0, connection: { family: 'IP4', address: '192.0.2.1' }, isTrickled: false },
+      {
+        port: 0,
+        transport: 'RTP/AVP',
+        connection: { family: 'IP4', address: '192.0.2.1' },
+        isTrickled: false,
+      },
     ]);
   });
 

@@ -29,6 +29,14 @@ function refusal(...lines: string[]): string {
   return streams instanceof Refusal ? streams.reason : 'accepted';
 }
 
+/** What is to be done with the section that this m= line begins. */
+function handlingOfLine(line: string) {
+  const [section] = outline(line).media;
+  if (section === undefined) throw new Error(`${line} is no m= line`);
+
+  return handlingOf(section);
+}
+
 describe('a transport', () => {
   test.each([
     'RTP/AVP',
@@ -49,7 +57,7 @@ describe('a transport', () => {
     'UDP/DTLS/SCTP',
     'DTLS/SCTP',
   ])('%s is over UDP and relayed', (transport) => {
-    expect(handlingOf(`m=audio 4000 ${transport} 0`)).toBe('relay');
+    expect(handlingOfLine(`m=audio 4000 ${transport} 0`)).toBe('relay');
   });
 
   test.each([
@@ -72,7 +80,7 @@ describe('a transport', () => {
     'RTPX/AVP',
     'UDPX',
   ])('%s is not over UDP, or not known, and left alone', (transport) => {
-    expect(handlingOf(`m=audio 4000 ${transport} 0`)).toBe('leave');
+    expect(handlingOfLine(`m=audio 4000 ${transport} 0`)).toBe('leave');
   });
 
   test.each([
@@ -82,7 +90,7 @@ describe('a transport', () => {
     'm=message 0 TCP/MSRP *',
     'm=audio $ AAL1/AVP 0',
   ])('%s is off', (line) => {
-    expect(handlingOf(line)).toBe('off');
+    expect(handlingOfLine(line)).toBe('off');
   });
 
   test('is off exactly where the outline says port 0', () => {
@@ -93,7 +101,7 @@ describe('a transport', () => {
     fc.assert(
       fc.property(text, (rest) => {
         const line = `m=audio ${rest}`;
-        expect(handlingOf(line) === 'off').toBe(outline(line).media[0]?.port === 0);
+        expect(handlingOfLine(line) === 'off').toBe(outline(line).media[0]?.port === 0);
       }),
     );
   });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   familyOf,
   isInNetwork,
+  isMulticast,
   isUnspecified,
   parseNetwork,
   sameAddress,
@@ -16,6 +17,22 @@ const ipv6 = fc.ipV6();
 function full(value: bigint): string {
   return (value.toString(16).padStart(32, '0').match(/.{4}/g) ?? []).join(':');
 }
+
+describe('multicast', () => {
+  test.each(['224.0.0.1', '239.255.255.255', '230.1.2.3', 'ff02::1', 'FF0E::101', '::ffff:224.0.0.1'])(
+    '%s is',
+    (address) => {
+      expect(isMulticast(address)).toBe(true);
+    },
+  );
+
+  test.each(['223.255.255.255', '240.0.0.1', '22.4.0.1', '192.0.2.224', 'fe80::1', 'ff::1', '2001:db8::ff02'])(
+    '%s is not',
+    (address) => {
+      expect(isMulticast(address)).toBe(false);
+    },
+  );
+});
 
 describe('the family of an IP literal', () => {
   test.each([
