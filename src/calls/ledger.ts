@@ -1,5 +1,6 @@
 /** The calls in memory together with their rows: every change of a call goes through here. */
 
+import { SQLiteError } from 'bun:sqlite';
 import { type Call, findLeg, findTag, type Leg, type LegSdp, MAX_LEGS, MAX_OFFERS } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
 import { type Direction, formatDirection } from '../domain/side.ts';
@@ -82,6 +83,13 @@ export class Ledger {
     return ended !== undefined && isHungUp(ended);
   }
 
+  /** A call that ended by what we found out, as lost by its relay: its parties may go on, on the sides they were on. */
+  ended(callId: string): Call | undefined {
+    const ended = this.#calls.getEnded(callId) ?? this.#storedEnd(callId);
+
+    return ended === undefined || isHungUp(ended) ? undefined : ended;
+  }
+
   /** Why a request may add nothing to memory, or undefined. */
   limit(call: Call | undefined, tag: string, branch: string | undefined): Failure | undefined {
     if (call === undefined) {
@@ -134,6 +142,7 @@ export class Ledger {
       );
     if (known === undefined) this.#calls.add(call);
     const isBound = call.nodeId === member.id;
+    const isSaved = isBound && call.memo === news.reply.memo;
     this.#calls.bind(call, member.id);
     if (call.state === 'announced') call.state = 'early';
     call.initial = facts.initial ?? call.initial;
@@ -143,8 +152,8 @@ export class Ledger {
     const leg = this.#putLeg(call, news);
     leg.offering = true;
     const change = { isNew: known === undefined, leg, sdp: news.sdp };
-    // A binding is on disk before its answer leaves; an offer that changes none need not wait.
-    if (isBound) this.#store.noteCall(call, change);
+    // A binding is on disk before its answer leaves, with what names its sessions; an offer that changes neither need not wait.
+    if (isSaved) this.#store.noteCall(call, change);
     else await this.#store.saveCall(call, change);
 
     return isBound ? undefined : call;
@@ -235,6 +244,16 @@ export class Ledger {
       said: formatDirection(said),
       used: formatDirection(used),
     });
+  }
+
+  /** Nothing if the database fails: then the client has to say the direction again. */
+  #storedEnd(callId: string): Call | undefined {
+    try {
+      return this.#store.findEndedCall(callId);
+    } catch (error) {
+      if (error instanceof SQLiteError) return undefined;
+      throw error;
+    }
   }
 
   #create(facts: CallFacts, direction: Direction, callerTag: string, setId: number): Call {

@@ -93,12 +93,19 @@ export class Media {
     if (call instanceof Failure) return call;
     const limit = ledger.limit(call, facts.fromTag, facts.branch);
     if (limit !== undefined) return limit;
-    const sides = directions.ofOffer(call, facts);
+    // A call that was lost begins anew with the offer of either party: set and sides are those it had.
+    const before = call === undefined && facts.isInDialog ? ledger.ended(facts.callId) : undefined;
+    const known =
+      before === undefined
+        ? facts
+        : { ...facts, setId: before.setId, isFromCallee: facts.fromTag !== before.callerTag };
+    const sides = directions.ofOffer(call ?? before, facts);
     if (sides instanceof Failure) return sides;
-    ledger.reportContradiction(call, facts.direction, sides);
+    ledger.reportContradiction(call ?? before, facts.direction, sides);
     step.sides = shownSides(sides);
 
-    const placed = await offering.place(call, { facts, sdp: facts.sdp, sent, sides }, deadline, step);
+    const request = { facts: known, sdp: facts.sdp, sent, sides };
+    const placed = await offering.place(call, request, deadline, step);
     if (placed instanceof NotPlaced) {
       if (call !== undefined && placed.isCallLost) await ledger.lose(call);
       else if (call !== undefined && placed.left !== undefined) ledger.remember(call, placed.left);
@@ -108,7 +115,7 @@ export class Media {
     const { sdp, member, reply } = placed;
     history.note(step, facts.sdp, sdp);
     if (reply.isRenewed === true && call !== undefined) ledger.renewed(call);
-    const placedNow = await ledger.offered(call, facts, member, {
+    const placedNow = await ledger.offered(call, known, member, {
       tag: facts.fromTag,
       branch: facts.branch,
       sides,
@@ -136,7 +143,7 @@ export class Media {
     deadline = this.deadline(),
     step = beginStep(this.#parts.clock.utc(), 'answer'),
   ): Promise<Relayed | Failure> {
-    const { clock, directions, fleet, history, ledger } = this.#parts;
+    const { clock, directions, fleet, history, ledger, strays } = this.#parts;
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -168,7 +175,11 @@ export class Media {
       if (reply.kind === 'refused')
         return ledger.lose(call, `node ${member.id} ended the call: "${reply.reason}"`);
 
-      return reply.kind === 'unknown-call' ? ledger.lose(call) : failureOf(member, reply);
+      if (reply.kind !== 'unknown-call') return failureOf(member, reply);
+      // Other branches may have sessions of their own there, and nobody will name them again.
+      if (call.memo !== null) strays.add(member.id, call.callId, call.memo);
+
+      return ledger.lose(call);
     }
     const sdp = checkReply(reply.sdp, request, member, address);
     if (sdp instanceof Failure) return sdp;

@@ -35,6 +35,8 @@ const WIDTH = 20;
 /** A call with a request under way, or whose node is silent, is asked for again after this, ms, so often. */
 const AGAIN_MS = 500;
 const MAX_TRIES = 4;
+/** Complaints of one kind are logged at most so often, ms: whoever may send notices must not fill the disk. */
+const QUIET_MS = 60_000;
 /** Calls looked at for tags before others have their turn: some tenths of a millisecond. */
 const CALLS_PER_TURN = 2000;
 
@@ -44,6 +46,8 @@ export class Notices {
   /** With the kind of relay that told of each. */
   readonly #calls = new Map<Call, NodeKind>();
   #tags = new Map<string, Teller>();
+  /** When a complaint was last logged, monotonic ms. */
+  readonly #loggedAt = new Map<string, number>();
   #isAsking = false;
   #isLooking = false;
 
@@ -92,7 +96,7 @@ export class Notices {
     if (!isFrom(call, teller)) {
       const senders = [...teller.senders];
       this.counters.misdirected++;
-      log.warning('notice.misdirected', { call_id: call.callId, node: call.nodeId, senders });
+      this.#complain('notice.misdirected', { call_id: call.callId, node: call.nodeId, senders });
     } else if (this.#calls.size < MAX_WAITING) {
       this.#calls.set(call, teller.by);
       if (!this.#isAsking) void this.#ask();
@@ -124,11 +128,19 @@ export class Notices {
         this.counters.refuted++;
         // rtpproxy tells of each stream by itself, and the others may go on.
         const isOdd = finding === 'unsure' || call.sessions === 1;
-        if (isOdd) log.warning('notice.refuted', { call_id: call.callId, node: call.nodeId, finding });
+        if (isOdd) this.#complain('notice.refuted', { call_id: call.callId, node: call.nodeId, finding });
       }
 
       return;
     }
+  }
+
+  #complain(event: string, fields: Record<string, unknown>): void {
+    const now = this.#parts.clock.monotonic();
+    const loggedAt = this.#loggedAt.get(event);
+    if (loggedAt !== undefined && now - loggedAt < QUIET_MS) return;
+    this.#loggedAt.set(event, now);
+    log.warning(event, { ...fields, ...this.counters });
   }
 }
 

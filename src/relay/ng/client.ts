@@ -33,6 +33,9 @@ const CODEC: Codec<NgDict, NgDict> = {
     // 13.5 answers what it cannot decode with an empty body (ng-protocol 1.1).
     const reply = body.length === 0 ? new DecodeError('empty body', 0) : decode(body);
     if (!(reply instanceof DecodeError)) return isDict(reply) ? reply : unreadable('no dictionary');
+    const [code] = /^E\d{1,4}(?=\s*$)/.exec(Buffer.from(body.subarray(0, 8)).toString('latin1')) ?? [];
+    if (code !== undefined)
+      return unreadable(`it is "${code}", as an rtpproxy says; then the node should be of the kind rtpproxy`);
 
     return unreadable(`${reply.reason} at byte ${reply.offset}`);
   },

@@ -29,7 +29,16 @@ import { mediaCommands } from './media-commands.ts';
 import { NoticeSupport } from './notice-support.ts';
 import { defectOf, orderOf } from './orders.ts';
 import { type OpenPort, readDone, readNumbers, readPort } from './replies.ts';
-import { branchOf, hasNone, MAX_SESSIONS, nameOf, readMemo, type Session, sessionsOf } from './sessions.ts';
+import {
+  branchOf,
+  hasNone,
+  MAX_SESSIONS,
+  nameOf,
+  readMemo,
+  type Session,
+  sessionsOf,
+  writeMemo,
+} from './sessions.ts';
 import { settle } from './settle.ts';
 import { Waker } from './waker.ts';
 import { askedFor, deleteCommands } from './whole-call.ts';
@@ -92,13 +101,14 @@ export class RtpproxyDriver implements RelayDriver {
     let found = false;
     let failure: RelayFailure | undefined;
     const replies = await Promise.all(commands.map((command) => this.#client.request(command, deadline)));
+    this.#waker.ended(deadline);
     for (const reply of replies) {
       const done = reply instanceof RelayFailure ? reply : readDone(reply);
       if (done === undefined) found = true;
       else if (done.kind !== 'unknown-call') failure ??= done;
     }
 
-    return failure ?? { found, reply: { result: 'ok' } };
+    return failure ?? { found, reply: { result: 'ok' }, ...remainder(call) };
   }
 
   /** The daemon's counters of each session: packets from its opener and from the other party, relayed and dropped ones (Q). */
@@ -138,15 +148,27 @@ export class RtpproxyDriver implements RelayDriver {
     const replies = await Promise.all(commands.map((command) => this.#client.request(command, deadline)));
     let failure: RelayFailure | undefined;
     let isDone = false;
+    // Of several streams some may have nothing to play (E60: a video line has no prompt) or to record.
+    let isIdle = true;
     for (const reply of replies) {
       const done = reply instanceof RelayFailure ? reply : readDone(reply);
+      const hasNothing = reply === 'E50' || reply === 'E60';
       if (done === undefined) isDone = true;
-      else if (failure === undefined || failure.kind === 'unknown-call') failure = done;
+      else if (failure === undefined || (isIdle && !hasNothing)) {
+        failure = done;
+        isIdle = hasNothing;
+      }
     }
-    // Of several streams some may have nothing to play or record.
-    if (failure !== undefined && !(isDone && failure.kind === 'unknown-call')) return failure;
+    if (failure === undefined || (isDone && isIdle)) return { result: 'ok' };
+    // E50 is also the word for a recording that cannot begin or does not run: whether the call lives, it does not say.
+    if (failure.kind === 'unknown-call') {
+      return new RelayFailure(
+        'rejected',
+        `${failure.reason}, or nothing is being recorded, or it was started without -r`,
+      );
+    }
 
-    return { result: 'ok' };
+    return failure;
   }
 
   close(): void {
@@ -213,11 +235,20 @@ export class RtpproxyDriver implements RelayDriver {
     }
     if (reply instanceof RelayFailure) return reply;
     // This call goes elsewhere; the next one may find ports.
-    if (reply === 'E72') void this.#waker.wake(deadline);
+    this.#waker.said(reply, deadline);
     const open = readPort(reply, isNew);
 
     return open instanceof RelayFailure ? withAddress(open, order.socket) : open;
   }
+}
+
+/** What is left to remember after one branch was deleted. */
+function remainder({ memo, branch }: DeleteRequest): Pick<DeleteResult, 'left'> {
+  if (memo == null || branch === undefined) return {};
+  const all = readMemo(memo);
+  const rest = all.filter((session) => session.branch !== branch);
+
+  return rest.length === all.length ? {} : { left: { memo: writeMemo(rest), sessions: rest.length } };
 }
 
 /** A port at an address which is none of the daemon's host fails as if there were no ports. */

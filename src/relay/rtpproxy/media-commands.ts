@@ -1,6 +1,6 @@
 /** Recording and prompts: the ng commands that an rtpproxy has words of its own for (reference: rtpproxy-protocol 3). */
 
-import { type NgDict, type RelayCall, RelayFailure } from '../driver.ts';
+import { type NgDict, type NgValue, type RelayCall, RelayFailure } from '../driver.ts';
 import { pair, type Tags, wordDefect } from './commands.ts';
 import { nameOf, readMemo, type Session } from './sessions.ts';
 
@@ -17,19 +17,18 @@ const MAX_COUNT = 10_000;
  *
  * A prompt is heard by the party named by `from-tag`, as with ng; without it by whoever opened the stream.
  *
- * Fails as `rejected` for every other command, and as `unknown-call` if no stream of the call or of the party is known.
+ * Fails as `rejected` for every other command, and if no stream of the call or of the party is known: that ends no call.
  */
 export function mediaCommands(message: NgDict, call: RelayCall): string[] | RelayFailure {
   const all = readMemo(call.memo);
-  if (all.length === 0)
-    return new RelayFailure('unknown-call', 'nothing is known of the streams of this call');
+  if (all.length === 0) return new RelayFailure('rejected', 'nothing is known of the streams of this call');
   const tag = typeof message['from-tag'] === 'string' ? message['from-tag'] : undefined;
   const streams = all.filter(({ opener, peer }) => tag === undefined || opener === tag || peer === tag);
   switch (message.command) {
     case 'start recording': {
       const target = message['output-destination'];
 
-      return target === undefined ? recordings(all, call) : copies(all, call, String(target));
+      return target === undefined ? recordings(all, call) : copies(all, call, target);
     }
     case 'stop recording':
       return dialogsOf(all).flatMap((first) =>
@@ -52,7 +51,7 @@ export function mediaCommands(message: NgDict, call: RelayCall): string[] | Rela
 }
 
 function nobody(tag: string | undefined): RelayFailure {
-  return new RelayFailure('unknown-call', `the party "${tag}" has no stream in this call`);
+  return new RelayFailure('rejected', `the party "${tag}" has no stream in this call`);
 }
 
 /** The first stream of each dialog, and of each party that has opened one. */
@@ -81,9 +80,10 @@ function recordings(sessions: readonly Session[], { callId }: RelayCall): string
 function copies(
   sessions: readonly Session[],
   { callId }: RelayCall,
-  target: string,
+  target: NgValue,
 ): string[] | RelayFailure {
-  const defect = wordDefect('output-destination', target);
+  if (typeof target !== 'string') return new RelayFailure('rejected', 'output-destination must be a text');
+  const defect = wordDefect('output-destination', target) ?? pathDefect(target);
   if (defect !== undefined) return new RelayFailure('rejected', defect);
 
   return sessions.flatMap((session, index) => {
@@ -97,6 +97,13 @@ function copies(
       return `C ${nameOf(callId, branch)} ${place} ${pair(parties, n)}`;
     });
   });
+}
+
+/** The daemon puts its directory before a name, and follows `..` out of it (measured, 3.1). */
+function pathDefect(target: string): string | undefined {
+  return target.split('/').includes('..')
+    ? `the output-destination is "${target}"; it must stay in the directory of the daemon (-r)`
+    : undefined;
 }
 
 function prompts(
@@ -114,11 +121,12 @@ function prompts(
   }
   const defect = wordDefect('file', file);
   if (defect !== undefined) return new RelayFailure('rejected', defect);
-  const count = Number(message['repeat-times'] ?? 1);
+  const times = message['repeat-times'] ?? 1;
+  const count = typeof times === 'object' ? Number.NaN : Number(times);
   if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
     return new RelayFailure(
       'rejected',
-      `repeat-times is ${String(message['repeat-times'])}; it must be 1 to ${MAX_COUNT}`,
+      `repeat-times is ${JSON.stringify(times)}; it must be 1 to ${MAX_COUNT}`,
     );
   }
 

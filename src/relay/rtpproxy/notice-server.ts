@@ -1,7 +1,7 @@
 /**
  * Takes the notices of rtpproxy (`-n`): a line for each session that ended because no media came (reference: rtpproxy-protocol 6).
  * The driver had the Call-ID put into it. A daemon connects with its first notice and stays; if its connection is closed here, it
- * loses the next one (measured), so nobody is sent away for being silent.
+ * loses the next one (measured), so nobody is sent away for being silent; but who writes one unreadable line after the other is.
  */
 
 import { chmodSync } from 'node:fs';
@@ -34,6 +34,8 @@ export class NoticeProblem {
 const MAX_CONNECTIONS = 1024;
 /** Longest line, bytes: no Call-ID that goes to an rtpproxy is longer. What is longer is skipped to its end. */
 const MAX_LINE = 2048;
+/** Unreadable lines of one connection, before it is closed: reading millions of them would keep calls waiting. */
+const MAX_GARBAGE = 1000;
 /** Notices taken at once and per second, of all daemons; those beyond are dropped, and the usual checks find their calls. */
 const BURST = 10_000;
 const RATE = 2000;
@@ -58,6 +60,8 @@ interface Peer {
   text: string;
   /** Whether the line that is under way is too long. */
   isSkipping: boolean;
+  /** Lines that could not be read. */
+  garbage: number;
 }
 
 type Connection = Bun.Socket<Peer>;
@@ -112,7 +116,7 @@ export class NoticeServer {
   }
 
   #onOpen(connection: Connection): void {
-    connection.data = { text: '', isSkipping: false };
+    connection.data = { text: '', isSkipping: false, garbage: 0 };
     const sender = this.#senderOf(connection);
     if (this.#options.tellersAt(sender) === undefined) {
       this.#refuse(connection, sender);
@@ -138,8 +142,19 @@ export class NoticeServer {
     const sender = this.#senderOf(connection);
     // Once for all lines, since it walks the fleet. The node may have been taken away since it connected.
     const tellers = this.#options.tellersAt(sender);
-    if (tellers === undefined) this.#refuse(connection, sender);
-    else for (const line of lines) this.#take(line, tellers);
+    if (tellers === undefined) {
+      this.#refuse(connection, sender);
+
+      return;
+    }
+    for (const line of lines) {
+      this.#take(line, tellers, connection.data);
+      if (connection.data.garbage >= MAX_GARBAGE) {
+        this.#drop(connection);
+
+        return;
+      }
+    }
   }
 
   /** The lines that are whole now. */
@@ -153,15 +168,15 @@ export class NoticeServer {
     }
     if (!peer.isSkipping && peer.text.length > MAX_LINE) {
       peer.isSkipping = true;
-      this.#noteGarbage();
+      this.#noteGarbage(peer);
     }
     if (peer.isSkipping) peer.text = '';
 
     return parts;
   }
 
-  #take(line: string, tellers: ReadonlySet<number>): void {
-    if (line.length > MAX_LINE || wordDefect('call-id', line) !== undefined) this.#noteGarbage();
+  #take(line: string, tellers: ReadonlySet<number>, peer: Peer): void {
+    if (line.length > MAX_LINE || wordDefect('call-id', line) !== undefined) this.#noteGarbage(peer);
     else if (!this.#takeToken()) {
       this.counters.dropped++;
       this.#complain('notice.dropped', { per_second: RATE, dropped: this.counters.dropped });
@@ -171,7 +186,8 @@ export class NoticeServer {
     }
   }
 
-  #noteGarbage(): void {
+  #noteGarbage(peer: Peer): void {
+    peer.garbage++;
     this.counters.garbage++;
     this.#complain('notice.garbage', { lines: this.counters.garbage });
   }

@@ -18,6 +18,12 @@ const NO_ROOM: Readonly<Record<string, string>> = {
   E99: 'it is shutting down slowly and takes no new calls',
 };
 
+/**
+ * What one node cannot do as it is set up or as old as it is, or because it is none: another node may. A new call that failed by it
+ * would leave the node the least loaded one, and the next call would go there again.
+ */
+const OF_THE_NODE: ReadonlySet<string> = new Set(['E0', 'E8', 'E11', 'E12', 'E15', 'E31', 'E32', 'E35']);
+
 /** What other codes mean, for whoever reads the error. */
 const MEANINGS: Readonly<Record<string, string>> = {
   E0: 'it does not know the command: is this an rtpproxy?',
@@ -61,7 +67,11 @@ export function failureOf(code: string, isNew = false): RelayFailure {
   const why = room ?? MEANINGS[code];
   // A call that lives cannot go elsewhere, and lives on.
   const kind: RelayFailureKind =
-    code === 'E50' ? 'unknown-call' : room !== undefined && isNew ? 'refused' : 'rejected';
+    code === 'E50'
+      ? 'unknown-call'
+      : isNew && (room !== undefined || OF_THE_NODE.has(code))
+        ? 'refused'
+        : 'rejected';
 
   return new RelayFailure(kind, why === undefined ? code : `${code}: ${why}`);
 }
@@ -72,7 +82,7 @@ export function failureOf(code: string, isNew = false): RelayFailure {
  */
 export function readPort(reply: string, isNew = false): OpenPort | RelayFailure {
   if (isError(reply)) return failureOf(reply, isNew);
-  const match = /^(\d{1,5})(?: (\S{1,255})(?: [46])?)?$/.exec(reply);
+  const match = /^(\d{1,5})(?: ([!-~]{1,255})(?: [46])?)?$/.exec(reply);
   const port = Number(match?.[1]);
   // RTCP is one above.
   if (match === null || port > 65_534) return unreadable(reply);
@@ -97,8 +107,11 @@ export function readNumbers(reply: string, count: number): number[] | RelayFailu
 }
 
 export function unreadable(reply: string): RelayFailure {
-  return new RelayFailure(
-    'garbled',
-    `the reply cannot be read: ${JSON.stringify(reply.slice(0, MAX_QUOTED))}`,
-  );
+  const quoted = JSON.stringify(reply.slice(0, MAX_QUOTED));
+  // The beginning of a dictionary of the ng protocol.
+  const guess = /^d\d+:/.test(reply)
+    ? '; so speaks the ng port of an rtpengine: then the node should be of the kind rtpengine'
+    : '';
+
+  return new RelayFailure('garbled', `the reply cannot be read: ${quoted}${guess}`);
 }

@@ -66,9 +66,10 @@ export function nameOf(callId: string, branch: string): string {
 }
 
 /**
- * The sessions a request is about: those of its branch; else, since requests inside a dialog have branches of their own, those of
- * its two parties; else those one of them opened and nobody has answered, or the only ones one of them opened (of several
- * callees who share a session only the last is remembered).
+ * The sessions a request is about. Of a first offer those of its branch. Else those of its two parties, since requests inside a dialog
+ * may come with the branch of another fork (proxies count the branches of each transaction from 0); else those of its branch, those
+ * one of them opened and nobody has answered, or the only ones one of them opened (of several callees who share a session only
+ * the last is remembered).
  */
 export function sessionsOf(
   sessions: readonly Session[],
@@ -76,10 +77,12 @@ export function sessionsOf(
 ): readonly Session[] {
   const known = sessions.filter(({ opener }) => opener === fromTag || opener === toTag);
   const onBranch = known.filter((session) => session.branch === branch);
-  if (onBranch.length > 0) return onBranch;
-  if (toTag === undefined) return [];
+  if (toTag === undefined) return onBranch;
+  const isTheirs = ({ opener, peer }: Session) => (opener === fromTag ? peer === toTag : peer === fromTag);
   const first =
-    known.find(({ opener, peer }) => (opener === fromTag ? peer === toTag : peer === fromTag)) ??
+    onBranch.find(isTheirs) ??
+    known.find(isTheirs) ??
+    onBranch[0] ??
     known.findLast(({ peer }) => peer === '') ??
     (known.every((session) => session.branch === known[0]?.branch) ? known[0] : undefined);
 

@@ -39,6 +39,7 @@ export function settle(
     const opened = known ?? newSession(branch, n, request);
     if (port instanceof RelayFailure) {
       failures.push(port);
+      if (isOver(letter, port)) after = after.filter((session) => session !== known);
       // It was opened in vain; or perhaps it was, and the reply was lost.
       const mayBe = !(open instanceof RelayFailure) || open.isUncertain;
       if (letter === 'U' && known === undefined && mayBe) after = withSession(after, opened);
@@ -49,7 +50,10 @@ export function settle(
     isRenewed ||= letter === 'U' && request.toTag !== undefined && hasMoved(opened, next);
     after = withSession(after, next);
   }
-  const failure = gravest(failures);
+  // A daemon ends each stream by itself, as a video nobody sends while the other phone rings: such a one is shown as off, and the
+  // call is lost only with its last one.
+  const others = failures.filter((each) => !isOver(letter, each));
+  const failure = gravest(shown.size > 0 || others.length > 0 ? others : failures);
   if (failure !== undefined) {
     const isLeft = letter === 'U' && after.length > memo.length - off.length;
 
@@ -65,11 +69,16 @@ export function settle(
   };
 }
 
-/** The port, unless its reader could not reach it. */
+/** The port, unless its reader could not reach it: that is how the node is set up, and a new call may find another. */
 function fitting(open: OpenPort, request: MediaRequest): number | RelayFailure {
   const misfit = misfitOf(open, request);
 
-  return misfit === undefined ? open.port : new RelayFailure('rejected', misfit);
+  return misfit === undefined ? open.port : new RelayFailure(request.isNew ? 'refused' : 'rejected', misfit);
+}
+
+/** Whether the daemon has ended the stream that is answered. */
+function isOver(letter: 'U' | 'L', { kind }: RelayFailure): boolean {
+  return letter === 'L' && kind === 'unknown-call';
 }
 
 /** Of several failures the one that decides: what is certain before what is not. */

@@ -37,7 +37,10 @@ export const openStream: OpenStream = (address, events) => {
     isOver = true;
     events.onEnd(cause);
   };
-  const options: NetConnectOpts = 'path' in address ? { path: address.path } : { ...address, noDelay: true };
+  const isLocal = 'path' in address;
+  const options: NetConnectOpts = isLocal
+    ? { path: address.path }
+    : { ...address, noDelay: true, allowHalfOpen: true };
   const socket = connect(options);
   socket.on('connect', () => {
     if (!isOver) events.onOpen();
@@ -48,10 +51,12 @@ export const openStream: OpenStream = (address, events) => {
   socket.on('error', (error) => {
     cause = error;
   });
-  // The node has said all it will; what we have not sent yet it would not answer.
+  // The node has said all it will; what we have not sent yet it would not answer. By a plain close its system would remember the
+  // connection for a minute, and a daemon that was restarted could not listen there so long ("address already in use", measured).
   socket.on('end', () => {
+    if (isLocal) socket.destroy();
+    else socket.resetAndDestroy();
     end();
-    socket.destroy();
   });
   socket.on('close', end);
 

@@ -122,6 +122,20 @@ describe('memo and sessions', () => {
     ]);
   });
 
+  test('are on disk before an offer that changes them is answered', async () => {
+    const { media, relay, store } = await offered();
+    relay(0).remembered = { memo: 'two branches', sessions: 4 };
+    relayed(await media.offer(offer({ branch: 'b1' })));
+    expect(store.loadLiveCalls()).toMatchObject([{ memo: 'two branches', sessions: 4 }]);
+  });
+
+  test('tell what else to delete where an answer finds its own sessions gone', async () => {
+    const { media, relay } = await answered();
+    relay(0).next('answer', fails('unknown-call'));
+    expect(failed(await media.answer(ANSWER)).code).toBe('RTPC_CALL_LOST');
+    expect(relay(0).deletes).toEqual([{ callId: 'c1', memo: 'answered' }]);
+  });
+
   test('stay what they were when a request fails', async () => {
     const cluster = await answered();
     const { relay, media } = cluster;

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import {
   type Cluster,
   failed,
+  innerOf,
   makeCluster,
   makeNode,
   outerOf,
@@ -70,6 +71,44 @@ describe('after a restart of its relay', () => {
     expect(cluster.relay(0).queries).toMatchObject([{ callId: 'c1', memo: 'old', tags: ['A', 'B'] }]);
     await cluster.events();
     expect(events(cluster, 'call.renewed')).toEqual([]);
+  });
+});
+
+describe('a call that was lost', () => {
+  /** A call from outside, in set 5, which its relay has forgotten. */
+  async function lost() {
+    const cluster = makeCluster({ nodes: [makeNode(0, { setId: 5 })] });
+    const { requests, relay, ledger, calls } = cluster;
+    const facts = { direction: { from: 'outer', to: 'inner' }, setId: 5 };
+    await requests.auto(sip({ method: 'INVITE' }, CALLEE, facts));
+    await requests.auto(sip({ method: 'INVITE', status: 200, toTag: 'B' }, CALLER));
+    const call = calls.get('c1');
+    if (call === undefined) throw new Error('there is a call');
+    await ledger.lose(call);
+    relay(0).always('query', fails('unknown-call'));
+
+    return cluster;
+  }
+
+  test.each([0, 300_000])('begins anew in its set, on the sides it had, after %i ms', async (ms) => {
+    const { requests, clock, calls } = await lost();
+    await clock.advance(ms);
+    const again = sip({ method: 'INVITE', cseq: '7', fromTag: 'B', toTag: 'A' }, CALLER);
+    expect(shown(await requests.auto(again))).toBe(outerOf(0));
+    expect(calls.get('c1')).toMatchObject({
+      setId: 5,
+      callerTag: 'A',
+      direction: { from: 'outer', to: 'inner' },
+    });
+    const ok = sip({ method: 'INVITE', cseq: '7', status: 200, fromTag: 'B', toTag: 'A' }, CALLEE);
+    expect(shown(await requests.auto(ok))).toBe(innerOf(0));
+  });
+
+  test('needs no direction, and a wrong one changes nothing', async () => {
+    const { requests } = await lost();
+    const facts = { direction: { from: 'inner', to: 'outer' } };
+    const again = sip({ method: 'INVITE', cseq: '2', toTag: 'B' }, CALLEE, facts);
+    expect(shown(await requests.auto(again))).toBe(innerOf(0));
   });
 });
 

@@ -26,12 +26,17 @@ describe('multicast', () => {
     },
   );
 
-  test.each(['223.255.255.255', '240.0.0.1', '22.4.0.1', '192.0.2.224', 'fe80::1', 'ff::1', '2001:db8::ff02'])(
-    '%s is not',
-    (address) => {
-      expect(isMulticast(address)).toBe(false);
-    },
-  );
+  test.each([
+    '223.255.255.255',
+    '240.0.0.1',
+    '22.4.0.1',
+    '192.0.2.224',
+    'fe80::1',
+    'ff::1',
+    '2001:db8::ff02',
+  ])('%s is not', (address) => {
+    expect(isMulticast(address)).toBe(false);
+  });
 });
 
 describe('the family of an IP literal', () => {

@@ -58,6 +58,7 @@ describe('replies', () => {
     ['an empty body, as 13.5 sends it', 'boot_1 ', 'empty body at byte 0'],
     ['no body at all', 'boot_1', 'empty body at byte 0'],
     ['bytes that are no bencode', 'boot_1 hello', 'at byte 0'],
+    ['an error code of an rtpproxy', 'boot_1 E1\n', 'should be of the kind rtpproxy'],
     ['a list', 'boot_1 le', 'no dictionary'],
     ['a reply cut off', 'boot_1 d6:result9:po', 'at byte'],
   ])('with %s end the request as `garbled`', async (_name, datagram, reason) => {

@@ -27,8 +27,24 @@ describe('a delete', () => {
 
   test('of one branch leaves the others', async () => {
     const { client, driver } = drive();
-    await driver.delete({ ...CALL, branch: 'z2', fromTag: 'A' }, DEADLINE);
+    const done = await driver.delete({ ...CALL, branch: 'z2', fromTag: 'A' }, DEADLINE);
     expect(client.commands).toEqual(['D c1;z2 A b2']);
+    const left = writeMemo([
+      { ...LEG, branch: '' },
+      { ...LEG, branch: '', n: 2 },
+    ]);
+    expect(done).toMatchObject({ found: true, left: { memo: left, sessions: 2 } });
+  });
+
+  test('of one branch leaves all where it changes nothing, or was not done', async () => {
+    const { client, driver } = drive();
+    expect(await driver.delete({ ...CALL, branch: 'z9', tags: ['A'] }, DEADLINE)).not.toHaveProperty('left');
+    expect(await driver.delete({ callId: 'c1', branch: 'z2', tags: ['A'] }, DEADLINE)).not.toHaveProperty(
+      'left',
+    );
+    expect(await driver.delete(CALL, DEADLINE)).not.toHaveProperty('left');
+    client.answers = () => wire('silent');
+    expect(failed(await driver.delete({ ...CALL, branch: 'z2' }, DEADLINE)).left).toBeUndefined();
   });
 
   test('goes by tags where nothing is remembered', async () => {
@@ -188,10 +204,16 @@ describe('another command', () => {
   });
 
   test('is done if one stream has something to do', async () => {
-    const { client, driver } = drive((command) => (command.includes('z2') ? '0' : 'E50'));
+    const { driver } = drive((command) => (command.includes('z2') ? '0' : 'E50'));
     expect(await driver.command(RECORD, CALL, DEADLINE)).toEqual({ result: 'ok' });
-    client.answers = () => 'E50';
-    expect(failed(await driver.command(RECORD, CALL, DEADLINE)).kind).toBe('unknown-call');
+  });
+
+  test('that the daemon answers with E50 ends no call: there may be nothing to record', async () => {
+    const { driver } = drive(() => 'E50');
+    expect(failed(await driver.command(RECORD, CALL, DEADLINE))).toMatchObject({
+      kind: 'rejected',
+      reason: expect.stringContaining('started without -r'),
+    });
   });
 
   test('has failed if one stream failed, whatever the others say', async () => {
@@ -204,6 +226,14 @@ describe('another command', () => {
       const { driver } = drive((command) => (command.includes('z2') ? one : other));
       expect(failed(await driver.command(RECORD, CALL, DEADLINE)).reason).toContain('E65');
     }
+  });
+
+  test('is done if a prompt is there for one of the streams: a video line has none', async () => {
+    const { driver } = drive((command) => (command.includes('z2') ? 'E60' : '0'));
+    const play = { command: 'play media', file: 'x' };
+    expect(await driver.command(play, CALL, DEADLINE)).toEqual({ result: 'ok' });
+    const none = drive(() => 'E60');
+    expect(failed(await none.driver.command(play, CALL, DEADLINE)).reason).toContain('E60');
   });
 
   test('is refused where the daemon has no such word', async () => {

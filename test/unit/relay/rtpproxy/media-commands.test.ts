@@ -125,10 +125,33 @@ describe('prompts', () => {
 });
 
 describe('nothing is asked', () => {
+  test('to write outside the directory of the daemon', () => {
+    for (const target of ['../x', 'a/../../x', '..'])
+      expect(failed(commands({ command: 'start recording', 'output-destination': target }))).toMatchObject({
+        kind: 'rejected',
+        reason: expect.stringContaining(target),
+      });
+    expect(commands({ command: 'start recording', 'output-destination': 'a..b' })).toHaveLength(6);
+  });
+
+  test('with a dictionary or list where a text belongs', () => {
+    // Without a prototype, as all of them: they cannot become texts.
+    const dict = Object.assign(Object.create(null), { a: 1 });
+    for (const value of [dict, [dict], ['x'], 5]) {
+      const record = commands({ command: 'start recording', 'output-destination': value });
+      expect(failed(record).reason).toContain('output-destination');
+      expect(failed(commands({ command: 'play media', file: value })).reason).toContain('"file"');
+    }
+    for (const value of [dict, [dict], [5]]) {
+      const play = commands({ command: 'play media', file: 'x', 'repeat-times': value });
+      expect(failed(play).reason).toContain('repeat-times');
+    }
+  });
+
   test('for a party who is not there', () => {
     for (const command of ['play media', 'stop media']) {
       expect(failed(commands({ command, file: 'x', 'from-tag': 'nobody' }))).toMatchObject({
-        kind: 'unknown-call',
+        kind: 'rejected',
         reason: expect.stringContaining('nobody'),
       });
     }
@@ -136,7 +159,7 @@ describe('nothing is asked', () => {
 
   test.each([null, '[]', 'garbage'])('where no stream is known: %j', (memo) => {
     for (const command of ['start recording', 'stop recording', 'play media', 'stop media', 'block media'])
-      expect(failed(commands({ command }, memo)).kind).toBe('unknown-call');
+      expect(failed(commands({ command }, memo)).kind).toBe('rejected');
   });
 
   test.each(['block media', 'block DTMF', 'subscribe request', 'start forwarding', 'play DTMF'])(

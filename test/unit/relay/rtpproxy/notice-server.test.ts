@@ -132,6 +132,19 @@ describe('garbage', () => {
     expect(ids()).toEqual(['c1']);
     expect(server.counters.garbage).toBe(1);
   });
+
+  test('and nothing but garbage ends the connection, and no other', async () => {
+    const { ids, server, place } = await start();
+    const [bad, good] = [await dial(place), await dial(place)];
+    bad.write('\n'.repeat(999));
+    await until(() => server.counters.garbage === 999);
+    bad.write(`c1\n${'\n'.repeat(1000)}c2\n`);
+    await until(() => bad.isOver);
+    expect(server.counters.garbage).toBe(1000);
+    good.write('c3\n');
+    await until(() => ids().length === 2);
+    expect(ids()).toEqual(['c1', 'c3']);
+  });
 });
 
 describe('a stranger', () => {

@@ -56,12 +56,15 @@ describe('the reply to U or L', () => {
     'E72345',
     'e72',
     `43000 ${'x'.repeat(256)}`,
+    '43000 \xff?',
+    '43000 10.0.0\x00.5',
   ])('%j cannot be read, so nobody knows what was done', (reply) => {
     expect(kindOf(readPort(reply))).toBe('garbled');
   });
 
   test('a reply that cannot be read is quoted, but not at any length', () => {
     expect(reasonOf(readPort('what?\x07'))).toBe('the reply cannot be read: "what?\\u0007"');
+    expect(reasonOf(readPort('d6:result5:errore'))).toContain('should be of the kind rtpengine');
     expect(reasonOf(readPort('x'.repeat(5000))).length).toBeLessThan(200);
   });
 
@@ -82,30 +85,30 @@ describe('the reply to U or L', () => {
 
 /** Reference, section 3.6: what a code is when it answers a call's first offer, and a call that lives. */
 const CODES: readonly (readonly [string, RelayFailureKind, RelayFailureKind, string])[] = [
-  ['E0', 'rejected', 'rejected', 'is this an rtpproxy?'],
+  ['E0', 'refused', 'rejected', 'is this an rtpproxy?'],
   ['E1', 'rejected', 'rejected', 'number of words'],
   ['E2', 'rejected', 'rejected', 'modifiers'],
   ['E3', 'rejected', 'rejected', 'sub-command'],
   ['E5', 'rejected', 'rejected', 'cannot read the command'],
   ['E6', 'rejected', 'rejected', 'E6'],
   ['E7', 'rejected', 'rejected', 'E7'],
-  ['E8', 'rejected', 'rejected', 'rtpengine'],
+  ['E8', 'refused', 'rejected', 'rtpengine'],
   ['E9', 'rejected', 'rejected', 'E9'],
   ['E10', 'rejected', 'rejected', 'E10'],
-  ['E11', 'rejected', 'rejected', '-l INT/EXT'],
-  ['E12', 'rejected', 'rejected', '-l INT/EXT'],
+  ['E11', 'refused', 'rejected', '-l INT/EXT'],
+  ['E12', 'refused', 'rejected', '-l INT/EXT'],
   ['E13', 'rejected', 'rejected', 'E13'],
   ['E14', 'rejected', 'rejected', 'E14'],
-  ['E15', 'rejected', 'rejected', 'local address'],
+  ['E15', 'refused', 'rejected', 'local address'],
   ['E16', 'rejected', 'rejected', 'E16'],
   ['E17', 'rejected', 'rejected', 'E17'],
   ['E18', 'rejected', 'rejected', 'E18'],
   ['E19', 'rejected', 'rejected', 'E19'],
   ['E25', 'rejected', 'rejected', 'E25'],
   ['E26', 'rejected', 'rejected', 'E26'],
-  ['E31', 'rejected', 'rejected', 'label'],
-  ['E32', 'rejected', 'rejected', 'no route'],
-  ['E35', 'rejected', 'rejected', 'too old'],
+  ['E31', 'refused', 'rejected', 'label'],
+  ['E32', 'refused', 'rejected', 'no route'],
+  ['E35', 'refused', 'rejected', 'too old'],
   ['E36', 'refused', 'rejected', 'no IPv6 address'],
   ['E37', 'rejected', 'rejected', 'cannot read the address'],
   ['E50', 'unknown-call', 'unknown-call', 'does not know the session'],

@@ -155,6 +155,15 @@ describe('the sessions of a request', () => {
         ]);
   });
 
+  test('inside a dialog the branch of another fork does not count: proxies begin anew with b0 in each transaction', () => {
+    const sessions = [session({ branch: 'b0', peer: '' }), session({ branch: 'b1', peer: 'B' })];
+    expect(ns(sessions, { fromTag: 'A', toTag: 'B', branch: 'b0' })).toEqual(['b1/1']);
+    expect(ns(sessions, { fromTag: 'B', toTag: 'A', branch: 'b0' })).toEqual(['b1/1']);
+    // One callee reached by two ways is told apart by them.
+    const twice = [session({ branch: 'b0' }), session({ branch: 'b1' })];
+    expect(ns(twice, { fromTag: 'A', toTag: 'B', branch: 'b1' })).toEqual(['b1/1']);
+  });
+
   test('a callee whose answer was not the last one of a fork is still in the same session', () => {
     // b1 answered, then b2; now b1 has an UPDATE, or A for b1.
     const sessions = [session({ branch: 'z1', peer: 'b2' })];
