@@ -46,7 +46,7 @@ export function wantedAddress(
 
     return new Failure(
       'RTPC_BAD_PARAMETER',
-      `media-address is "${String(explicit)}"; it must be an IP address`,
+      `media-address is ${JSON.stringify(explicit)}; it must be an IP address`,
     );
   }
   const address = addressFor(member.node, sides.to, family);
@@ -105,7 +105,8 @@ export function checkReply(
   { address, family }: WantedAddress,
 ): string | Failure {
   if (returned === '') return new Failure('RTPC_RELAY_REFUSED', `node ${id} returned no SDP`);
-  const keepsSender = /^force[-_ ]relay$/i.test(String(facts.extra.ICE ?? facts.extra.ice ?? ''));
+  const ice = facts.extra.ICE ?? facts.extra.ice;
+  const keepsSender = typeof ice === 'string' && /^force[-_ ]relay$/i.test(ice);
   const result = impose(returned, sent, {
     address,
     family,

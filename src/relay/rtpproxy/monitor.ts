@@ -40,7 +40,12 @@ export class RtpproxyMonitor implements RelayMonitor {
   async ping(deadline: number): Promise<number | RelayFailure> {
     const from = this.#clock.monotonic();
     const reply = await this.#client.request('V', deadline);
-    if (reply instanceof RelayFailure) return reply;
+    if (reply instanceof RelayFailure) {
+      // It may come back as another release.
+      this.#version = null;
+
+      return reply;
+    }
     if (reply === PROTOCOL) return this.#clock.monotonic() - from;
 
     return isError(reply) ? failureOf(reply) : unreadable(reply);

@@ -82,11 +82,18 @@ export function failureOf(code: string, isNew = false): RelayFailure {
  */
 export function readPort(reply: string, isNew = false): OpenPort | RelayFailure {
   if (isError(reply)) return failureOf(reply, isNew);
-  const match = /^(\d{1,5})(?: ([!-~]{1,255})(?: [46])?)?$/.exec(reply);
+  const match = /^(\d{1,5})(?: ([!-~]{1,255})(?: ([46]))?)?$/.exec(reply);
   const port = Number(match?.[1]);
   // RTCP is one above.
   if (match === null || port > 65_534) return unreadable(reply);
   if (port === 0) return new RelayFailure('unknown-call', 'it does not know the session (port 0)');
+  // Only rtpengine writes it (`--listen-udp`), and loses calls there (rtpproxy-protocol 9, point 22).
+  if (match[3] === '4') {
+    return new RelayFailure(
+      isNew ? 'refused' : 'rejected',
+      'it is an rtpengine (--listen-udp): add it as a node of that kind, with its ng port',
+    );
+  }
 
   return { port, address: match[2] ?? null };
 }

@@ -55,6 +55,18 @@ describe('the address imposed', () => {
     },
   );
 
+  test('keys that should be words and are dictionaries are refused or passed over, and never throw', async () => {
+    // As JSON bodies are read: without a prototype, so without a text of its own.
+    const dict = Object.assign(Object.create(null), { a: 1 });
+    const { media } = makeCluster();
+    const failure = failed(await media.offer(offer({ extra: { 'media-address': dict } })));
+    expect(failure).toMatchObject({
+      code: 'RTPC_BAD_PARAMETER',
+      message: expect.stringContaining('{"a":1}'),
+    });
+    expect(shown(await media.offer(offer({ callId: 'c2', extra: { ICE: dict } })))).toBe(outerOf(0));
+  });
+
   test('has the family of the sender if the node has one of it', async () => {
     const { media } = makeCluster({ nodes: [makeNode(0, DUAL)] });
     expect(shown(await media.offer(offer()))).toBe('198.51.100.1');

@@ -326,7 +326,6 @@ describe('the address the daemon names', () => {
     '43000 198.51.100.1',
     '43000 203.0.113.9',
     '43000 media.example.org',
-    '43000 192.0.2.1 4',
   ])('is not ours to judge: %s', async (reply) => {
     const { offer } = drive(() => reply);
     expect(portsIn(done(await offer(SIDES)))).toEqual([43_000]);

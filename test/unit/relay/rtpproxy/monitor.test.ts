@@ -86,6 +86,17 @@ describe('statistics', () => {
     expect(new Set(client.deadlines)).toEqual(new Set([deadline]));
   });
 
+  test('ask for the release again after a daemon did not answer: it may be another one now', async () => {
+    const { client, monitor, deadline } = watch(daemon(totals(7)));
+    expect((await monitor.statistics(deadline)) as RelayStatistics).toMatchObject({ version: '3.1' });
+    client.answers = () => wire('silent');
+    await monitor.ping(deadline);
+    client.answers = (command) => (command.startsWith('VF') ? '1' : daemon(totals(7))(command));
+    expect((await monitor.statistics(deadline)) as RelayStatistics).toMatchObject({
+      version: '3.2 or newer',
+    });
+  });
+
   test('are read as they were recorded', async () => {
     let count = 0;
     for (const { exchanges = [] } of FIXTURES.values()) {

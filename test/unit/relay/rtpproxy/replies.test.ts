@@ -20,7 +20,6 @@ describe('the reply to U or L', () => {
     ['43000 10.0.0.5', { port: 43_000, address: '10.0.0.5' }],
     ['43000 ::1 6', { port: 43_000, address: '::1' }],
     // rtpengine.
-    ['45000 127.0.0.1 4', { port: 45_000, address: '127.0.0.1' }],
     ['43000 media.example.org', { port: 43_000, address: 'media.example.org' }],
     ['2', { port: 2, address: null }],
     ['65534', { port: 65_534, address: null }],
@@ -172,5 +171,17 @@ describe('other replies', () => {
     expect(readNumbers('60 1 2 3 4 5', 5)).toEqual([60, 1, 2, 3, 4, 5]);
     for (const reply of ['60 1 2 3', '60 1 2 3 x', 'ttl=60 a=1 b=2 c=3 d=4', ''])
       expect(kindOf(readNumbers(reply, 5))).toBe('garbled');
+  });
+});
+
+describe('a port with the third word of rtpengine', () => {
+  test.each([
+    [true, 'refused'],
+    [false, 'rejected'],
+  ] as const)('is none, so the next node is asked for a new call (new: %p)', (isNew, kind) => {
+    expect(readPort('45000 127.0.0.1 4', isNew)).toMatchObject({
+      kind,
+      reason: expect.stringContaining('rtpengine'),
+    });
   });
 });
