@@ -17,7 +17,7 @@ import { FakeRtpproxy } from '../../src/relay/rtpproxy/fake-node.ts';
 import { createRtpproxyMonitor } from '../../src/relay/rtpproxy/monitor.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import { freeze, thaw } from '../lab/freeze.ts';
-import { freeSipPort, freeUdpPort } from '../lab/ports.ts';
+import { freeSipPort, freeUdpPort, loopbackNetwork } from '../lab/ports.ts';
 import { sweep, temporaryFolder } from '../lab/processes.ts';
 import { startRtpengine, whyNoRtpengine } from '../lab/rtpengine.ts';
 import { startRtpproxy, whyNoRtpproxy } from '../lab/rtpproxy.ts';
@@ -155,7 +155,10 @@ type Transport = (typeof TRANSPORTS)[number];
 
 /** A control socket that is free. */
 async function freeSocket(transport: Transport): Promise<string> {
-  if (transport === 'udp' || transport === 'tcp') return `${transport}:127.0.0.1:${await freeSipPort()}`;
+  if (transport === 'udp') return `udp:127.0.0.1:${await freeUdpPort()}`;
+  // At an address of its own: what a test before has closed stays taken for rtpproxy.
+  const host = loopbackNetwork()(1);
+  if (transport === 'tcp') return `tcp:${host}:${await freeSipPort(host)}`;
 
   return `${transport}:${join(temporaryFolder(), 'rtpproxy.sock')}`;
 }

@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NODE_KINDS } from '../../src/domain/node.ts';
 import { type Appliance, commandLine, ensureBinary, startAppliance } from '../lab/appliance.ts';
 import { addNodes, answer, hangUp, liveCalls, names, offer, place } from '../lab/client.ts';
-import { type Relay, startRelay } from '../lab/fake-relays.ts';
+import { type Relay, startFake } from '../lab/fake-relays.ts';
 import { freeUdpPort, isTcpFree, loopbackNetwork } from '../lab/ports.ts';
 import { leashed, own, poll, sweep, temporaryFolder } from '../lab/processes.ts';
 import { startRtpengine, whyNoRtpengine } from '../lab/rtpengine.ts';
@@ -46,7 +47,7 @@ async function untilUp(appliance: Appliance, id: number): Promise<void> {
   );
 }
 
-describe('draining', () => {
+describe.each(NODE_KINDS)('draining: %s', (kind) => {
   interface World {
     readonly relays: readonly [Relay, Relay];
     readonly appliance: Appliance;
@@ -63,7 +64,7 @@ describe('draining', () => {
     writeFileSync(hook, `#!/bin/sh\necho "${told.join(' ')}" >> ${notes}\necho noted\n`);
     chmodSync(hook, 0o755);
     const flags = [`--drain-hook=${hook}`];
-    const relays = [await startRelay(), await startRelay()] as const;
+    const relays = [await startFake(kind), await startFake(kind)] as const;
     const appliance = await startAppliance({ binary, flags });
     await addNodes(appliance, relays);
     for (const id of [1, 2]) await untilUp(appliance, id);

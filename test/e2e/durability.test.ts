@@ -4,9 +4,10 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { NODE_KINDS } from '../../src/domain/node.ts';
 import { type Appliance, ensureBinary, startAppliance } from '../lab/appliance.ts';
 import { type Answer, addNodes, liveCalls, post } from '../lab/client.ts';
-import { type Relay, startRelay } from '../lab/fake-relays.ts';
+import { type Relay, startFake } from '../lab/fake-relays.ts';
 import { sweep, temporaryFolder } from '../lab/processes.ts';
 import { buildSdp, readSdp } from '../lab/sdp.ts';
 
@@ -24,11 +25,9 @@ const NODES = [
 ] as const;
 
 let binary = '';
-let relays: Relay[] = [];
 
 beforeAll(async () => {
   binary = await ensureBinary();
-  relays = await Promise.all([startRelay(), startRelay()]);
 });
 afterAll(sweep);
 
@@ -101,7 +100,12 @@ async function forAll<T>(items: Iterable<T>, work: (item: T) => Promise<void>): 
   await Promise.all(Array.from({ length: 16 }, worker));
 }
 
-describe('after kill -9 under load', () => {
+describe.each(NODE_KINDS)('after kill -9 under load: %s', (kind) => {
+  let relays: Relay[] = [];
+  beforeAll(async () => {
+    relays = await Promise.all([startFake(kind), startFake(kind)]);
+  });
+
   test(
     `every call that was answered 200 is known with its node, and its answer goes there (${ROUNDS} rounds)`,
     async () => {

@@ -7,15 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endProcess, leashed, own, poll, temporaryFolder } from '../lab/processes.ts';
-import {
-  type RunningProxy,
-  runCase,
-  runWithoutAppliance,
-  runWithoutNodes,
-  type ScriptValues,
-  SIP_CASES,
-  SipLab,
-} from '../lab/sip-calls.ts';
+import { runCase, runTalk, runWithoutAppliance, runWithoutNodes, SIP_CASES } from '../lab/sip-calls.ts';
+import { RELAYS, type RunningProxy, type ScriptValues, SipLab, whyNoRelays } from '../lab/sip-lab.ts';
 import { answersSip } from '../lab/sipp.ts';
 
 const CONFIG = join(import.meta.dir, '..', '..', 'docs', 'opensips', 'opensips.cfg');
@@ -24,8 +17,9 @@ const modules = Bun.env.OPENSIPS_MPATH ?? '';
 const reason =
   binary === '' || modules === ''
     ? 'OPENSIPS_BIN and OPENSIPS_MPATH name no OpenSIPS'
-    : ['sipp', 'rtpengine'].filter((name) => Bun.which(name) === null).join(', ');
-if (reason !== '') console.warn(`SKIP test/e2e/opensips: ${reason}`);
+    : Bun.which('sipp') === null
+      ? 'not installed: sipp'
+      : undefined;
 
 /** The file with the values of the lab; each text to replace must be in it. */
 function configure(values: ScriptValues): string {
@@ -89,18 +83,27 @@ async function startOpensips(values: ScriptValues): Promise<RunningProxy> {
   };
 }
 
-describe.skipIf(reason !== '')('OpenSIPS with docs/opensips/opensips.cfg', () => {
-  let lab: SipLab;
-  beforeAll(async () => {
-    lab = await SipLab.start(startOpensips);
-  }, 60_000);
-  afterAll(() => lab?.stop());
+for (const relays of RELAYS) {
+  const why = reason ?? whyNoRelays(relays);
+  if (why !== undefined) console.warn(`SKIP test/e2e/opensips, ${relays.name}: ${why}`);
+  describe.skipIf(why !== undefined)(`OpenSIPS with docs/opensips/opensips.cfg, ${relays.name}`, () => {
+    let lab: SipLab;
+    beforeAll(async () => {
+      lab = await SipLab.start(relays, startOpensips);
+    }, 60_000);
+    afterAll(() => lab?.stop());
 
-  for (const way of ['out', 'in'] as const) {
-    for (const sipCase of SIP_CASES) {
-      test(`${way}: ${sipCase.name}`, () => runCase(lab, way, sipCase), 30_000);
+    for (const way of ['out', 'in'] as const) {
+      for (const sipCase of SIP_CASES) {
+        test(`${way}: ${sipCase.name}`, () => runCase(lab, way, sipCase), 30_000);
+      }
+      test(
+        `${way}: the appliance is killed and replaced, re-INVITE of the callee, BYE${relays.isFake ? '' : '; they hear each other'}`,
+        () => runTalk(lab, way),
+        30_000,
+      );
     }
-  }
-  test('no node: 503', () => runWithoutNodes(lab), 30_000);
-  test('no appliance: 503', () => runWithoutAppliance(lab), 30_000);
-});
+    test('no node: 503', () => runWithoutNodes(lab), 30_000);
+    test('no appliance: 503', () => runWithoutAppliance(lab), 30_000);
+  });
+}

@@ -2,6 +2,7 @@
 
 import { expect } from 'bun:test';
 import { connect } from 'node:net';
+import type { NodeKind } from '../../src/domain/node.ts';
 import { type Appliance, settled } from './appliance.ts';
 import { buildSdp } from './sdp.ts';
 
@@ -61,15 +62,16 @@ export function names(count: number, prefix: string): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}-${i}@fails`);
 }
 
-/** Adds relays as nodes 1, 2 ... and waits until each has proven good. */
+/** Adds relays, rtpengines if nothing else is said, as nodes 1, 2 ... and waits until each has proven good. */
 export async function addNodes(
   appliance: Appliance,
-  relays: readonly { readonly socket: string }[],
+  relays: readonly { readonly kind?: NodeKind; readonly socket: string }[],
 ): Promise<void> {
-  for (const [index, { socket }] of relays.entries()) {
+  for (const [index, { kind = 'rtpengine', socket }] of relays.entries()) {
     const [inner, outer] = [`10.9.0.${index + 1}`, `198.51.100.${index + 1}`];
     await appliance.api('POST', '/v1/nodes', {
       id: index + 1,
+      kind,
       socket,
       inner_media_ip: inner,
       out_media_ip: outer,

@@ -10,6 +10,9 @@ import { freeUdpPort } from './ports.ts';
 import { leashed, own, poll } from './processes.ts';
 import { callsOnRelay } from './relays.ts';
 
+/** Time a fake rtpproxy has to answer, asked again and again, ms. */
+const ANSWER_MS = 3000;
+
 export interface Relay {
   readonly kind: NodeKind;
   readonly socket: string;
@@ -46,12 +49,7 @@ export async function startFake(kind: NodeKind, port?: number, ...flags: string[
     kind,
     socket,
     order: (faults) => (kind === 'rtpengine' ? orderRtpengine(socket, faults) : orderRtpproxy(at, faults)),
-    calls: async () => {
-      if (kind === 'rtpengine') return callsOnRelay(socket);
-      const list = await askRtpproxy(at, 'FAKE calls');
-
-      return list === '' ? [] : list.split(' ');
-    },
+    calls: () => (kind === 'rtpengine' ? callsOnRelay(socket) : callsOnFakeRtpproxy('127.0.0.1', at)),
     async kill() {
       child.kill('SIGKILL');
       await child.exited;
@@ -78,19 +76,26 @@ async function orderRtpengine(socket: string, faults: NgDict): Promise<void> {
   }
 }
 
+/** Call-IDs a fake rtpproxy has; a real one does not tell. */
+export async function callsOnFakeRtpproxy(hostname: string, port: number): Promise<readonly string[]> {
+  const list = await askRtpproxy(hostname, port, 'FAKE calls');
+
+  return list === '' ? [] : list.split(' ');
+}
+
 /** Here an order says `hang 2s; loss 0.3`. */
 async function orderRtpproxy(port: number, faults: NgDict): Promise<void> {
   const words = Object.entries(faults).map(([key, value]) => `${key} ${String(value)}`);
-  const reply = await askRtpproxy(port, `FAKE ${words.join('; ')}`);
+  const reply = await askRtpproxy('127.0.0.1', port, `FAKE ${words.join('; ')}`);
   if (reply.startsWith('E')) throw new Error(`the fake relay takes no such order: ${reply}`);
 }
 
 /** Sends a command until there is a reply; returns it without cookie and line end. */
-async function askRtpproxy(port: number, command: string): Promise<string> {
+async function askRtpproxy(hostname: string, port: number, command: string): Promise<string> {
   let reply: string | undefined;
   const cookies: string[] = [];
   const socket = await Bun.udpSocket({
-    connect: { hostname: '127.0.0.1', port },
+    connect: { hostname, port },
     binaryType: 'buffer',
     socket: {
       data(_socket, bytes) {
@@ -98,6 +103,8 @@ async function askRtpproxy(port: number, command: string): Promise<string> {
         const space = text.indexOf(' ');
         if (cookies.includes(text.slice(0, space))) reply = text.slice(space + 1).trimEnd();
       },
+      // A dead one: nobody listens there.
+      error: () => undefined,
     },
   });
   try {
@@ -112,6 +119,7 @@ async function askRtpproxy(port: number, command: string): Promise<string> {
         return undefined;
       },
       () => 'the fake relay gives no answer',
+      ANSWER_MS,
     );
   } finally {
     socket.close();

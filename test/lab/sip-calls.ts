@@ -1,197 +1,20 @@
 /** The calls both proxies are tested with, as the scripts of the documents must carry them. */
 
 import { expect } from 'bun:test';
-import { type Appliance, ensureBinary, settled, startAppliance } from './appliance.ts';
-import { freeSipPort, freeUdpPort, loopbackNetwork } from './ports.ts';
-import { poll, sweep } from './processes.ts';
-import { expectEmpty } from './relays.ts';
-import { type Rtpengine, startRtpengine } from './rtpengine.ts';
-import { addressesSeen, offerBody, type Scenario, type Sipp, type Step, startSipp } from './sipp.ts';
+import type { Gateway } from './gateway.ts';
+import { converse, Phone } from './phone.ts';
+import { poll } from './processes.ts';
+import { audioOf, type Endpoint, readSdp } from './sdp.ts';
+import type { SipLab } from './sip-lab.ts';
+import { addressesSeen, offerBody, type Sipp, type Step } from './sipp.ts';
 
-/** What a proxy's script has to be told. */
-export interface ScriptValues {
-  readonly listen: { readonly address: string; readonly port: number };
-  /** Network of the phones inside, as in 127.1.2.0/24. */
-  readonly insideNet: string;
-  readonly insideHop: string;
-  readonly outsideHop: string;
-  readonly url: string;
-  readonly token: string;
-}
-
-export interface RunningProxy {
-  log(): string;
-  stop(): Promise<void>;
-}
-
-const TOKEN = 'a-token-of-the-lab-0123456789';
 const CALLER_PORT = 6000;
 const CALLEE_PORT = 7000;
-
-/** Two relays, the compiled appliance, one proxy: what the proxies' tests run in. */
-export class SipLab {
-  readonly appliance: Appliance;
-  readonly values: ScriptValues;
-  readonly #relays: readonly Rtpengine[];
-  readonly #sockets: readonly string[];
-  readonly #media: { readonly inner: readonly string[]; readonly outer: readonly string[] };
-  readonly #phones: { readonly inner: string; readonly outer: string };
-  #proxy: RunningProxy | undefined;
-
-  private constructor(
-    appliance: Appliance,
-    relays: readonly Rtpengine[],
-    sockets: readonly string[],
-    inside: (host: number) => string,
-    outside: (host: number) => string,
-    values: ScriptValues,
-  ) {
-    this.appliance = appliance;
-    this.#relays = relays;
-    this.#sockets = sockets;
-    this.#media = { inner: [inside(11), inside(12)], outer: [outside(11), outside(12)] };
-    this.#phones = { inner: inside(101), outer: outside(101) };
-    this.values = values;
-  }
-
-  static async start(startProxy: (values: ScriptValues) => Promise<RunningProxy>): Promise<SipLab> {
-    const inside = loopbackNetwork();
-    const outside = loopbackNetwork();
-    const binary = await ensureBinary();
-    const appliance = await startAppliance({ binary, token: TOKEN });
-    const relays: Rtpengine[] = [];
-    const sockets: string[] = [];
-    for (const host of [11, 12]) {
-      const address = inside(host);
-      const ngPort = await freeUdpPort(address);
-      relays.push(
-        await startRtpengine({ ngAddress: address, ngPort, address, portMin: 30_000, portMax: 30_999 }),
-      );
-      sockets.push(`udp:${address}:${ngPort}`);
-    }
-    const address = inside(1);
-    const insideHop = await freeSipPort(inside(101));
-    const outsideHop = await freeSipPort(outside(101));
-    const values: ScriptValues = {
-      listen: { address, port: await freeSipPort(address) },
-      insideNet: inside(0).replace(/$/, '/24'),
-      insideHop: `${inside(101)}:${insideHop}`,
-      outsideHop: `${outside(101)}:${outsideHop}`,
-      url: appliance.url,
-      token: TOKEN,
-    };
-    const lab = new SipLab(appliance, relays, sockets, inside, outside, values);
-    await lab.addNodes();
-    lab.#proxy = await startProxy(values);
-
-    return lab;
-  }
-
-  async addNodes(): Promise<void> {
-    for (const [index, socket] of this.#sockets.entries()) {
-      await this.appliance.api('POST', '/v1/nodes', {
-        id: index + 1,
-        socket,
-        inner_media_ip: this.#media.inner[index],
-        out_media_ip: this.#media.outer[index],
-      });
-      await settled(this.appliance, index + 1);
-    }
-  }
-
-  async removeNodes(): Promise<void> {
-    for (const index of this.#sockets.keys()) await this.appliance.api('DELETE', `/v1/nodes/${index + 1}`);
-  }
-
-  /** Media addresses of the relays as one side must see them. */
-  mediaOf(side: 'inner' | 'outer'): readonly string[] {
-    return this.#media[side];
-  }
-
-  /**
-   * Places one call between two SIPp endpoints and waits for its end.
-   * @param way `out` = the caller is inside
-   */
-  async call(
-    way: 'out' | 'in',
-    name: string,
-    callerSteps: readonly Step[],
-    calleeSteps: readonly Step[] | undefined,
-  ): Promise<{ caller: Sipp; callee: Sipp | undefined }> {
-    const { listen, insideHop, outsideHop } = this.values;
-    const [callerSide, calleeSide] =
-      way === 'out' ? (['inner', 'outer'] as const) : (['outer', 'inner'] as const);
-    const hop = way === 'out' ? outsideHop : insideHop;
-    const scenario = (role: 'caller' | 'callee', steps: readonly Step[]): Scenario => ({
-      name: `${name}-${role}`,
-      role,
-      steps,
-    });
-    const callee =
-      calleeSteps === undefined
-        ? undefined
-        : await startSipp({
-            scenario: scenario('callee', calleeSteps),
-            address: this.#phones[calleeSide],
-            port: Number(hop.split(':')[1]),
-          });
-    const caller = await startSipp({
-      scenario: scenario('caller', callerSteps),
-      address: this.#phones[callerSide],
-      port: await freeSipPort(this.#phones[callerSide]),
-      proxy: `${listen.address}:${listen.port}`,
-    });
-    const problems = [await caller.done(), await callee?.done()].filter((problem) => problem !== undefined);
-    if (problems.length > 0) {
-      throw new Error(`${problems.join('\n')}\n${this.#proxy?.log()}\n${this.appliance.output()}`);
-    }
-
-    return { caller, callee };
-  }
-
-  /** Both ends saw one address each, that of one relay on their side; nothing is left anywhere. */
-  async expectRightAddresses(way: 'out' | 'in', caller: Sipp, callee: Sipp | undefined): Promise<void> {
-    const [callerSide, calleeSide] =
-      way === 'out' ? (['inner', 'outer'] as const) : (['outer', 'inner'] as const);
-    const seen = addressesSeen(caller);
-    expect(seen).toHaveLength(1);
-    const relay = this.#media[callerSide].indexOf(seen[0] ?? '');
-    expect(relay).toBeGreaterThanOrEqual(0);
-    if (callee !== undefined) expect(addressesSeen(callee)).toEqual([this.#media[calleeSide][relay] ?? '']);
-  }
-
-  /** Nothing is left on the relays, and the appliance holds all calls for ended. */
-  async expectAllOver(): Promise<void> {
-    await expectEmpty(this.#sockets);
-    await poll(
-      async () => {
-        const { calls } = (await this.appliance.api('GET', '/v1/calls')) as { calls: unknown[] };
-
-        return calls.length === 0 ? true : undefined;
-      },
-      () => `the appliance still holds calls:\n${this.appliance.output()}`,
-      3000,
-    );
-  }
-
-  /** What the appliance has of a call. */
-  async callOf(endpoint: Sipp): Promise<{ direction: string; state: string; end_reason: string }> {
-    const callId = endpoint.messages()[0]?.callId ?? '';
-
-    return (await this.appliance.api('GET', `/v1/calls/${encodeURIComponent(callId)}`)) as {
-      direction: string;
-      state: string;
-      end_reason: string;
-    };
-  }
-
-  async stop(): Promise<void> {
-    await this.#proxy?.stop();
-    await this.appliance.stop();
-    for (const relay of this.#relays) await relay.stop();
-    sweep();
-  }
-}
+/** What each phone says before and after the re-INVITE. */
+const PACKETS = 15;
+/** Time for the first talk and for another appliance to start; then time for the second talk, ms. */
+const FIRST_MS = 3000;
+const SECOND_MS = 1500;
 
 /** Name, steps of both ends, and how the appliance must say it ended. */
 export interface SipCase {
@@ -304,6 +127,7 @@ export async function runCase(lab: SipLab, way: 'out' | 'in', sipCase: SipCase):
     const calleeSide = way === 'out' ? 'outer' : 'inner';
     for (const address of addressesSeen(callee)) expect(lab.mediaOf(calleeSide)).toContain(address);
   }
+  if (callee !== undefined) expectAlike(caller, callee);
   await lab.expectAllOver();
   expect(await lab.callOf(caller)).toMatchObject({
     direction: way,
@@ -335,6 +159,144 @@ export async function runWithoutNodes(lab: SipLab): Promise<void> {
 export async function runWithoutAppliance(lab: SipLab): Promise<void> {
   await lab.appliance.kill();
   await expectRefused(lab, 'no-appliance');
+}
+
+/**
+ * A call of two phones in which the appliance is killed and another one takes its place, then the callee sends a re-INVITE. They
+ * hear each other all the time, where relays relay.
+ */
+export async function runTalk(lab: SipLab, way: 'out' | 'in'): Promise<void> {
+  const gateway = lab.openGateway();
+  const phones: Phone[] = [];
+  try {
+    const sides = way === 'out' ? (['inner', 'outer'] as const) : (['outer', 'inner'] as const);
+    const [caller, callee] = [
+      await openPhone(lab, gateway, way, 'caller', sides[0]),
+      await openPhone(lab, gateway, way, 'callee', sides[1]),
+    ];
+    phones.push(caller.phone, callee.phone);
+    const ends = await lab.begin(
+      way,
+      'talk',
+      [
+        { send: 'INVITE', sdp: bodyOf(caller.shown, 1) },
+        { response: 200, maybe: [100] },
+        { send: 'ACK' },
+        { request: 'INVITE' },
+        { reply: '200 OK', sdp: bodyOf(caller.shown, 2) },
+        { request: 'ACK' },
+        { pauseMs: SECOND_MS },
+        { send: 'BYE' },
+        { response: 200 },
+      ],
+      [
+        { request: 'INVITE' },
+        { reply: '200 OK', sdp: bodyOf(callee.shown, 1) },
+        { request: 'ACK' },
+        { pauseMs: FIRST_MS },
+        { send: 'INVITE', sdp: bodyOf(callee.shown, 2) },
+        { response: 200, maybe: [100] },
+        { send: 'ACK' },
+        { request: 'BYE' },
+        { reply: '200 OK' },
+      ],
+    );
+    const parties = [
+      { ...caller, end: ends.caller },
+      { ...callee, end: ends.callee as Sipp },
+    ] as const;
+    await listen(gateway, parties, 1);
+    expect(await lab.countOnRelays()).toBe(1);
+    await Promise.all([
+      lab.replaceAppliance(),
+      lab.hasMedia && converse(caller.phone, callee.phone, PACKETS),
+    ]);
+    await listen(gateway, parties, 2);
+    if (lab.hasMedia) await converse(caller.phone, callee.phone, PACKETS);
+    await lab.finish(ends);
+    const wanted = { partner: lab.hasMedia ? 2 * PACKETS : 0, echo: 0, foreign: 0, elsewhere: 0 };
+    expect([caller.phone.heard, callee.phone.heard]).toEqual([wanted, wanted]);
+    await lab.expectRightAddresses(way, ends.caller, ends.callee);
+    expectAlike(ends.caller, ends.callee as Sipp);
+    await lab.expectAllOver();
+    expect(await lab.callOf(ends.caller)).toMatchObject({
+      direction: way,
+      state: 'ended',
+      end_reason: 'bye',
+    });
+  } finally {
+    for (const phone of phones) phone.close();
+    gateway.close();
+  }
+}
+
+interface LabPhone {
+  readonly side: 'inner' | 'outer';
+  readonly phone: Phone;
+  /** What its own SDP says. */
+  readonly shown: Endpoint;
+}
+
+/** A phone on one side; as in a cloud it has no route to the addresses of the other. */
+async function openPhone(
+  lab: SipLab,
+  gateway: Gateway,
+  call: string,
+  name: 'caller' | 'callee',
+  side: 'inner' | 'outer',
+): Promise<LabPhone> {
+  const phone = await Phone.open({
+    call,
+    side: name,
+    partner: name === 'caller' ? 'callee' : 'caller',
+    address: lab.phoneOf(side),
+    reaches: (address) => gateway.reaches(address) === (side === 'outer'),
+  });
+
+  return { side, phone, shown: side === 'outer' ? await gateway.admit(phone.local) : phone.local };
+}
+
+function bodyOf({ address, port }: Endpoint, version: number): string {
+  return offerBody(port, 'sendrecv', version).replaceAll('[local_ip]', address);
+}
+
+/** Waits until both ends have received so many SDPs, and points their phones at what the last one says. */
+async function listen(
+  gateway: Gateway,
+  parties: readonly (LabPhone & { readonly end: Sipp })[],
+  count: number,
+): Promise<void> {
+  for (const { end, phone, side } of parties) {
+    const told = await poll(
+      () => sdpsOf(end, true)[count - 1],
+      () => `no SDP number ${count} for the phone on the ${side} side`,
+    );
+    const remote = audioOf(told);
+    if (side === 'outer') await gateway.open(remote);
+    phone.pointAt(remote);
+  }
+}
+
+/** What must not depend on the relay: each end has heard what the other said of hold, and of one place for its media. */
+function expectAlike(caller: Sipp, callee: Sipp): void {
+  const modes = (end: Sipp, isReceived: boolean) => sdpsOf(end, isReceived).map((sdp) => audioOf(sdp).mode);
+  expect(modes(caller, true)).toEqual(modes(callee, false));
+  expect(modes(callee, true)).toEqual(modes(caller, false));
+  for (const end of [caller, callee]) {
+    const places = sdpsOf(end, true).flatMap((sdp) =>
+      readSdp(sdp).streams.map(({ address, port }) => `${address}:${port}`),
+    );
+    expect(new Set(places).size).toBeLessThanOrEqual(1);
+  }
+}
+
+/** The SDPs an endpoint has received or sent, without retransmissions. */
+function sdpsOf(end: Sipp, isReceived: boolean): string[] {
+  const messages = end
+    .messages()
+    .filter((message) => message.isReceived === isReceived && message.sdp !== '');
+
+  return [...new Map(messages.map(({ start, cseq, sdp }) => [`${start}\n${cseq}`, sdp])).values()];
 }
 
 function countSdps(endpoint: Sipp | undefined): number {

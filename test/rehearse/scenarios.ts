@@ -1,5 +1,6 @@
 /** What may happen to a relay, and what has to hold while it does. */
 
+import type { NodeKind } from '../../src/domain/node.ts';
 import type { RelayOptions } from './relays.ts';
 import { RELAYS, type Stage } from './stage.ts';
 
@@ -18,6 +19,10 @@ export interface Targets {
 export interface Scenario {
   readonly name: string;
   readonly isIdle?: boolean;
+  /** The only kind it is for. */
+  readonly kind?: NodeKind;
+  /** Whether relays that pretend cannot play it. */
+  readonly needsReal?: boolean;
   readonly targets: Targets;
   /** Relay 1 is the one in trouble. */
   relays?(relay: number): RelayOptions;
@@ -106,9 +111,24 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'max-sessions',
+    kind: 'rtpengine',
     targets: { mayCut: 'none' },
     relays: onlyFirst({ extra: ['--max-sessions=10'] }),
     play: (stage) => stage.calm(stage.options.calmSeconds * 2 + stage.options.seconds),
+  },
+  {
+    // It ends with its last call, and whoever is not told takes that for a death.
+    name: 'slow-shutdown',
+    kind: 'rtpproxy',
+    needsReal: true,
+    targets: { mayCut: 'none' },
+    async play(stage) {
+      await stage.calm();
+      await stage.trouble(NODE, () => stage.relay(NODE).endSlowly());
+      await stage.untilEnded(NODE);
+      await stage.repair(NODE, () => stage.relay(NODE).start());
+      await stage.calm();
+    },
   },
   {
     name: 'drain',

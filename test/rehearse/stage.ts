@@ -107,6 +107,7 @@ export class Stage {
   async addNode(id: number): Promise<void> {
     await this.appliance.api('POST', '/v1/nodes', {
       id,
+      kind: this.relay(id).kind,
       socket: this.relay(id).socket,
       inner_media_ip: `10.9.0.${id}`,
       out_media_ip: outerAddress(id),
@@ -167,6 +168,11 @@ export class Stage {
       () => `node ${node} gets no new calls`,
       PATIENCE_MS,
     );
+  }
+
+  /** Waits until a relay has ended of itself. */
+  async untilEnded(node: number): Promise<void> {
+    await this.relay(node).untilEnded(PATIENCE_MS);
   }
 
   /** Waits until a node has no call any more. */
