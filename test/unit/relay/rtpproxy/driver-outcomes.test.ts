@@ -321,15 +321,13 @@ describe('a call that lives', () => {
 describe('the address the daemon names', () => {
   const SIDES = { interfaces: ['10.0.0.1', '198.51.100.1'] as const };
 
-  test.each([
-    '43000',
-    '43000 198.51.100.1',
-    '43000 203.0.113.9',
-    '43000 media.example.org',
-  ])('is not ours to judge: %s', async (reply) => {
-    const { offer } = drive(() => reply);
-    expect(portsIn(done(await offer(SIDES)))).toEqual([43_000]);
-  });
+  test.each(['43000', '43000 198.51.100.1', '43000 203.0.113.9', '43000 media.example.org'])(
+    'is not ours to judge: %s',
+    async (reply) => {
+      const { offer } = drive(() => reply);
+      expect(portsIn(done(await offer(SIDES)))).toEqual([43_000]);
+    },
+  );
 
   test('fails the request where it faces the other side', async () => {
     const { client, offer, answer } = drive(() => '43000 10.0.0.1');
