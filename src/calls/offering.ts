@@ -107,7 +107,8 @@ export class Offering {
         took_ms: Math.round((clock.monotonic() - now) * 100) / 100,
       });
       if (outcome.result === 'ok') return { sdp: outcome.sdp, reply: outcome.reply, member };
-      last = outcome.failure ?? last;
+      // An SDP that one kind cannot carry is no final word while a node of the other kind was only full or silent.
+      if (last === undefined || outcome.result !== 'bad-sdp') last = outcome.failure ?? last;
       isCallLost ||= outcome.isCallLost;
       left ??= outcome.left;
       // In panic dead nodes are tried too, but no call waits for two of them, nor knocks at many closed doors.

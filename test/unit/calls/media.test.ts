@@ -399,6 +399,17 @@ describe('an answer', () => {
     expect(calls.get('c1')).toMatchObject({ state: 'confirmed', legs: [{ tag: 'A' }, { confirmed: true }] });
   });
 
+  test('is told to the relay as what it is: after an early one another callee may answer', async () => {
+    const { media, relay } = makeCluster();
+    relayed(await media.offer(offer()));
+    for (const isFinal of [false, true]) relayed(await media.answer(answer({ isFinal })));
+    expect([...relay(0).offers, ...relay(0).answers].map(({ isFinal }) => isFinal)).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+
   test('to an offer nobody has seen is looked for on the nodes, and the call remembered', async () => {
     const { media, relay, calls, events } = makeCluster();
     relay(1).calls.add('c1');

@@ -1,8 +1,10 @@
 /** What the driver of a node wants remembered of a call, and the sessions the node has for it. */
 
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, spyOn, test } from 'bun:test';
 import { CallTable } from '../../../src/calls/call-table.ts';
 import type { AnswerFacts, OfferFacts } from '../../../src/calls/facts.ts';
+import type { DeleteResult } from '../../../src/relay/driver.ts';
+import { settle } from '../../fakes/clock.ts';
 import { type Cluster, failed, makeCluster, phoneSdp, relayed } from '../../fakes/cluster.ts';
 import { anchored, fails } from '../../fakes/driver.ts';
 import { flush } from '../../fakes/store.ts';
@@ -127,6 +129,47 @@ describe('memo and sessions', () => {
     relay(0).remembered = { memo: 'two branches', sessions: 4 };
     relayed(await media.offer(offer({ branch: 'b1' })));
     expect(store.loadLiveCalls()).toMatchObject([{ memo: 'two branches', sessions: 4 }]);
+  });
+
+  test('let an offer wait for the disk if they change, and only then', async () => {
+    const { media, relay, store } = await offered();
+    const disk = Promise.withResolvers<void>();
+    spyOn(store, 'saveCall').mockReturnValue(disk.promise);
+    relayed(await media.offer(offer()));
+    relay(0).remembered = { memo: 'two branches', sessions: 4 };
+    let isAnswered = false;
+    const changing = media.offer(offer({ branch: 'b1' })).finally(() => {
+      isAnswered = true;
+    });
+    await settle();
+    expect(isAnswered).toBe(false);
+    disk.resolve();
+    relayed(await changing);
+  });
+
+  test('are less after the delete of one branch, in memory, on disk and in the count', async () => {
+    const cluster = makeCluster();
+    const { media, relay, calls } = cluster;
+    relay(0).remembered = { memo: 'two branches', sessions: 4 };
+    for (const branch of ['b0', 'b1']) relayed(await media.offer(offer({ branch })));
+    const gate = Promise.withResolvers<DeleteResult>();
+    spyOn(relay(0), 'delete').mockReturnValueOnce(gate.promise);
+    const deleting = media.delete({ callId: 'c1', branch: 'b0', reason: '486' });
+    expect(await known(cluster)).toEqual([
+      ['two branches', 4],
+      ['two branches', 4],
+    ]);
+    const left = { memo: 'one branch', sessions: 3 };
+    gate.resolve({ found: true, reply: { result: 'ok' }, left });
+    await deleting;
+    expect(await known(cluster)).toEqual([
+      ['one branch', 3],
+      ['one branch', 3],
+    ]);
+    expect(calls.sessionsOn(0)).toBe(3);
+    // The delete of the whole is of what is left.
+    await media.delete({ callId: 'c1', reason: 'bye' });
+    expect(relay(0).deletes.at(-1)).toMatchObject({ memo: 'one branch' });
   });
 
   test('tell what else to delete where an answer finds its own sessions gone', async () => {

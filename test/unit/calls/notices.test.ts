@@ -1,7 +1,8 @@
 /** A relay says it ended a call: who is believed, and when. */
 
-import { describe, expect, test } from 'bun:test';
+import { afterEach, describe, expect, test } from 'bun:test';
 import type { Call } from '../../../src/domain/call.ts';
+import { configureLog, flushLog } from '../../../src/util/log.ts';
 import { type Cluster, makeCluster, makeNode } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 import { makeCall, makeLeg } from '../../fakes/store.ts';
@@ -201,5 +202,83 @@ describe('a notice that names a tag', () => {
     const cluster = makeCluster();
     for (let i = 0; i <= 10_001; i++) cluster.notices.hear({ tag: `t${i}` }, NOBODY, 'rtpengine');
     expect(cluster.notices.counters.dropped).toBeGreaterThan(0);
+  });
+});
+
+describe('complaints in the log', () => {
+  afterEach(() => configureLog({ level: 'error', format: 'json', write: (_text, taken) => taken() }));
+
+  /** From now on, the lines of one event, as objects. */
+  function listen(event: string): () => Promise<Record<string, unknown>[]> {
+    let written = '';
+    configureLog({
+      level: 'warning',
+      format: 'json',
+      write: (text, taken) => {
+        written += text;
+        taken();
+      },
+    });
+
+    return async () => {
+      await flushLog();
+
+      return written
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+        .filter((line) => line.event === event);
+    };
+  }
+
+  test('10,000 notices from the wrong node make one line a minute, which counts them', async () => {
+    const cluster = makeCluster();
+    live(cluster, 'c1', { nodeId: 1 });
+    const linesOf = listen('notice.misdirected');
+    const forge = (): void => cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
+    for (let i = 0; i < 10_000; i++) forge();
+    expect(await linesOf()).toMatchObject([{ call_id: 'c1', node: 1, senders: [0], misdirected: 1 }]);
+    await cluster.clock.advance(59_999);
+    forge();
+    expect(await linesOf()).toHaveLength(1);
+    await cluster.clock.advance(1);
+    forge();
+    expect((await linesOf())[1]).toMatchObject({ heard: 10_002, misdirected: 10_002, refuted: 0 });
+    expect(await linesOf()).toHaveLength(2);
+  });
+
+  test('10,000 notices of calls that live make one line, whatever the calls', async () => {
+    const cluster = makeCluster({ maxCalls: 10_000 });
+    const linesOf = listen('notice.refuted');
+    for (let i = 0; i < 10_000; i++) {
+      cluster.calls.add(makeCall(`c${i}`, { state: 'confirmed', updatedAt: cluster.clock.utc() }));
+      cluster.relay(0).calls.add(`c${i}`);
+      cluster.notices.hear({ callId: `c${i}` }, NOBODY, 'rtpengine');
+    }
+    while (cluster.notices.counters.refuted < 10_000) await cluster.clock.advance(1);
+    expect(await linesOf()).toMatchObject([{ node: 0, finding: 'kept', heard: 10_000, refuted: 1 }]);
+  });
+
+  test('of one kind do not hush those of another', async () => {
+    const cluster = makeCluster();
+    live(cluster, 'c1', { nodeId: 1 });
+    cluster.relay(1).calls.add('c1');
+    const linesOf = listen('notice.refuted');
+    cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
+    cluster.notices.hear({ callId: 'c1' }, new Set([1]), 'rtpengine');
+    await cluster.clock.advance(100);
+    expect(await linesOf()).toMatchObject([{ call_id: 'c1', misdirected: 1, refuted: 1 }]);
+  });
+
+  test('are none about one stream of an rtpproxy: the others may go on', async () => {
+    const cluster = makeCluster({ nodes: [makeNode(0, { kind: 'rtpproxy' })] });
+    const linesOf = listen('notice.refuted');
+    for (const sessions of [2, 1]) {
+      live(cluster, `c${sessions}`, { sessions });
+      cluster.relay(0).calls.add(`c${sessions}`);
+      cluster.notices.hear({ callId: `c${sessions}` }, NOBODY, 'rtpproxy');
+      await cluster.clock.advance(100);
+    }
+    expect(await linesOf()).toMatchObject([{ call_id: 'c1', refuted: 2 }]);
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import { settle } from '../../fakes/clock.ts';
 import { type Cluster, failed, makeCluster, makeNode, phoneSdp, relayed, sip } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
+import { drive } from '../relay/rtpproxy/driving.ts';
 
 const CALLER = phoneSdp('10.9.9.9');
 const INVITE = sip({ method: 'INVITE' }, CALLER);
@@ -128,5 +129,108 @@ describe('in panic', () => {
     const cluster = dead();
     failed(await cluster.requests.auto(INVITE));
     expect(cluster.strays.size).toBe(0);
+  });
+});
+
+describe('an SDP that a node cannot read', () => {
+  const rtpproxy = makeNode(0, { kind: 'rtpproxy' });
+
+  test('goes to the next one, which may be of another kind; nothing is held against the first or left there', async () => {
+    const cluster = makeCluster({ nodes: [rtpproxy, makeNode(1)] });
+    cluster.relay(0).always('offer', fails('bad-sdp'));
+    const seen: unknown[] = [];
+    cluster.fleet.onEvidence = ({ id }, { kind }) => seen.push([id, kind]);
+    for (const callId of ['c1', 'c2']) {
+      const invite = sip({ method: 'INVITE', callId }, CALLER);
+      expect(relayed(await cluster.requests.auto(invite)).nodeId).toBe(1);
+    }
+    // For the second call it came first again.
+    expect(cluster.asked()).toEqual(['0 offer', '1 offer', '0 offer', '1 offer']);
+    expect(cluster.strays.size).toBe(0);
+    expect(seen).toEqual([
+      [1, 'call-ok'],
+      [1, 'call-ok'],
+    ]);
+  });
+
+  test.each([
+    ['bad-sdp', 'refused'],
+    ['refused', 'bad-sdp'],
+  ] as const)('is not the last word while another was only full: %s, then %s', async (first, second) => {
+    const cluster = makeCluster({ nodes: [rtpproxy, makeNode(1)] });
+    cluster.relay(0).always('offer', fails(first));
+    cluster.relay(1).always('offer', fails(second));
+    expect(failed(await cluster.requests.auto(INVITE)).code).toBe('RTPC_NO_NODE');
+  });
+
+  test('is RTPC_BAD_SDP, in the words of one of them, if none can', async () => {
+    const cluster = makeCluster({ nodes: [rtpproxy, makeNode(1, { kind: 'rtpproxy' })] });
+    for (const id of [0, 1]) cluster.relay(id).always('offer', fails('bad-sdp'));
+    const failure = failed(await cluster.requests.auto(INVITE));
+    expect(failure).toMatchObject({
+      code: 'RTPC_BAD_SDP',
+      message: expect.stringContaining('the relay says bad-sdp'),
+    });
+    expect(cluster.asked()).toEqual(['0 offer', '1 offer']);
+    expect([cluster.strays.size, cluster.calls.size]).toEqual([0, 0]);
+  });
+
+  test('leaves a call that stands where it is', async () => {
+    const cluster = makeCluster({ nodes: [rtpproxy, makeNode(1)] });
+    relayed(await cluster.requests.auto(INVITE));
+    relayed(await cluster.requests.auto(sip({ method: 'INVITE', toTag: 'B', status: 200 }, CALLER)));
+    cluster.relay(0).next('offer', fails('bad-sdp'));
+    const again = sip({ method: 'INVITE', toTag: 'B', cseq: '2' }, CALLER);
+    expect(failed(await cluster.requests.auto(again)).code).toBe('RTPC_BAD_SDP');
+    expect(cluster.calls.get('c1')).toMatchObject({ state: 'confirmed', nodeId: 0 });
+    expect(await having(cluster)).toEqual([0]);
+  });
+
+  test('does not make us forget what an earlier try has left there', async () => {
+    const cluster = makeCluster({ nodes: [rtpproxy, makeNode(1)] });
+    cluster.relay(0).next('offer', fails('garbled', 'left')).always('delete', fails('silent'));
+    cluster.relay(1).next('offer', fails('refused'));
+    failed(await cluster.requests.auto(INVITE));
+    cluster.relay(0).next('offer', fails('bad-sdp'));
+    expect(relayed(await cluster.requests.auto(AGAIN)).nodeId).toBe(1);
+    expect(cluster.strays.get(0, 'c1')).toMatchObject({ memo: 'left' });
+  });
+});
+
+describe('what a call wants done with its media', () => {
+  const BROWSER = `${CALLER}a=ice-ufrag:x\r\na=candidate:1 1 UDP 1 10.9.9.9 41000 typ host\r\n`;
+  const SAVP = { extra: { 'transport-protocol': 'RTP/SAVP' } };
+  const rtpproxy = makeNode(0, { kind: 'rtpproxy' });
+  const invite = (callId: string, sdp: string, more = {}) => sip({ method: 'INVITE', callId }, sdp, more);
+
+  test('decides between the kinds of a set that has both', async () => {
+    const { relay, requests } = makeCluster({ nodes: [rtpproxy, makeNode(1)] });
+    expect(relayed(await requests.auto(invite('plain', CALLER))).nodeId).toBe(0);
+    expect(relayed(await requests.auto(invite('convert', CALLER, SAVP))).nodeId).toBe(1);
+    expect(relayed(await requests.auto(invite('browser', BROWSER))).nodeId).toBe(1);
+    // Rather no ICE than no call; but a conversion cannot be done without.
+    relay(1).always('offer', fails('refused'));
+    expect(relayed(await requests.auto(invite('browser 2', BROWSER))).nodeId).toBe(0);
+    expect(failed(await requests.auto(invite('convert 2', CALLER, SAVP))).code).toBe('RTPC_NO_NODE');
+    expect(relay(0).offers.map(({ callId }) => callId)).toEqual(['plain', 'browser 2']);
+  });
+
+  test('is looked at in the set of the call alone', async () => {
+    const cluster = makeCluster({ nodes: [rtpproxy, makeNode(1, { setId: 1 })] });
+    expect(relayed(await cluster.requests.auto(invite('c1', BROWSER))).nodeId).toBe(0);
+    relayed(await cluster.requests.auto(invite('c2', CALLER, SAVP)));
+    expect(cluster.relay(0).offers.map(({ callId }) => callId)).toEqual(['c1', 'c2']);
+  });
+
+  test('fails in a set of rtpproxies only, and names what cannot be done', async () => {
+    const cluster = makeCluster({ nodes: [rtpproxy] });
+    const { driver, client } = drive();
+    cluster.relay(0).offer = (request, deadline) => driver.offer(request, deadline);
+    const failure = failed(await cluster.requests.auto(invite('c1', CALLER, SAVP)));
+    expect(failure).toMatchObject({
+      code: 'RTPC_RELAY_REFUSED',
+      message: expect.stringContaining('transport-protocol=RTP/SAVP'),
+    });
+    expect(client.commands).toEqual([]);
   });
 });

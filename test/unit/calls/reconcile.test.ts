@@ -440,4 +440,26 @@ describe('after a restart of a relay', () => {
     await cluster.clock.advance(10_000);
     expect(calls.map(({ endReason }) => endReason)).toEqual(['lost', 'lost']);
   });
+
+  test('calls nobody could tell of are asked for again ten seconds later, as after a restart', async () => {
+    const { cluster, calls } = await running();
+    cluster.relay(0).calls.clear();
+    cluster.relay(0).next('query', fails('unknown-call'), fails('silent'));
+    cluster.reconcile.restarted(memberOf(cluster));
+    await cluster.clock.advance(9000);
+    expect(calls.map(({ endReason }) => endReason)).toEqual(['lost', null]);
+    await cluster.clock.advance(2000);
+    expect(calls.map(({ endReason }) => endReason)).toEqual(['lost', 'lost']);
+    await cluster.clock.advance(60_000);
+    await cluster.events();
+    expect(events(cluster, 'call.lost').map(({ callId, detail }) => [callId, detail.cause])).toEqual([
+      ['a', 'restart'],
+      ['b', 'restart'],
+    ]);
+    // Once each is accounted for, its turns come as usual.
+    expect(events(cluster, 'node.reconciled').map(({ detail }) => detail)).toMatchObject([
+      { cause: 'restart', lost: 1, unsure: 1 },
+      { cause: 'restart', lost: 1, unsure: 0 },
+    ]);
+  });
 });

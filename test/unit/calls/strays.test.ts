@@ -198,6 +198,26 @@ describe('what the driver remembers of a stray', () => {
     expect(cluster.relay(0).deletes.map(({ memo }) => memo)).toEqual(['old', 'new', 'new']);
   });
 
+  test.each([
+    ['found the call', { result: 'ok' }],
+    ['was not answered', fails('silent')],
+    ['found nothing', fails('unknown-call')],
+  ])('is told anew at once if it grew while a delete was under way, even one that %s', async (_, reply) => {
+    const cluster = makeCluster();
+    const gate = Promise.withResolvers<typeof reply>();
+    cluster.relay(0).next('delete', gate.promise).calls.add('c1');
+    cluster.strays.add(0, 'c1', 'older');
+    await cluster.clock.advance(2500);
+    cluster.strays.add(0, 'c1', 'newer');
+    gate.resolve(reply);
+    await cluster.clock.advance(0);
+    expect(cluster.strays.get(0, 'c1')).toMatchObject({ memo: 'newer' });
+    cluster.relay(0).calls.add('c1');
+    await cluster.clock.advance(250);
+    expect(cluster.relay(0).deletes.map(({ memo }) => memo)).toEqual(['older', 'newer']);
+    expect(cluster.strays.size).toBe(0);
+  });
+
   test('is there after a restart of our program', async () => {
     const cluster = makeCluster();
     cluster.relay(0).always('delete', fails('silent'));

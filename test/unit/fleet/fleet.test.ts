@@ -242,6 +242,17 @@ describe('orders and opinions', () => {
     expect(drivers.filter(({ id }) => id === 0).map(({ driver }) => driver.isClosed)).toEqual([true, false]);
   });
 
+  test('what its relay was told survives another socket, but not another kind: that relay was told nothing', () => {
+    const { fleet, member, reloaded } = made();
+    const limited = { before: 40 };
+    fleet.order(member(0), { admin: DRAIN, limited });
+    fleet.put([makeNode(0, { socket: 'udp:10.9.9.9:1' })]);
+    expect([member(0).limited, reloaded().get(0)?.limited]).toEqual([limited, limited]);
+    fleet.put([makeNode(0, { kind: 'rtpproxy', socket: 'udp:10.9.9.9:1' })]);
+    expect([member(0).limited, reloaded().get(0)?.limited]).toEqual([null, null]);
+    expect([member(0).order, reloaded().get(0)?.order]).toEqual(['drain', 'drain']);
+  });
+
   test('an order the database refuses is not given', () => {
     const { fleet, member, open } = made();
     open.database.run('PRAGMA query_only = 1');

@@ -340,6 +340,19 @@ describe('the doors that name the operation', () => {
     expect((await post('/v1/media/delete?call-id=c1')).status).toBe(404);
   });
 
+  test.each([
+    ['&from-tag=A&to-tag=B', ['A', 'B']],
+    ['&from-tag=A', ['A']],
+    ['&to-tag=B', ['B']],
+    ['', []],
+  ])('delete of a call nobody knows tells the nodes whose it is, from "%s"', async (parties, tags) => {
+    const { post, relay } = makeApi();
+    relay(1).calls.add('c1');
+    expect((await post(`/v1/media/delete?call-id=c1${parties}`)).status).toBe(204);
+    for (const id of [0, 1]) expect(relay(id).deletes).toEqual([{ callId: 'c1', tags }]);
+    expect(relay(1).calls.size).toBe(0);
+  });
+
   test('delete answers with the last statistics as JSON', async () => {
     const { post, send, relay } = makeApi();
     await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
@@ -439,6 +452,7 @@ describe('statuses', () => {
     ['garbled', 502, 'RTPC_RELAY_REFUSED'],
     ['busy', 503, 'RTPC_BUSY'],
     ['too-large', 413, 'RTPC_BODY_TOO_LARGE'],
+    ['bad-sdp', 400, 'RTPC_BAD_SDP'],
   ] as const)('a relay that is %s is %d %s', async (kind, status, code) => {
     const { post, relay } = makeApi({ nodes: [makeNode(0)] });
     relay(0).always('offer', fails(kind));

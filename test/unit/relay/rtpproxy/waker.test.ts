@@ -5,15 +5,18 @@ import { drive, failed } from './driving.ts';
 const OPEN = /^Ul127\.72\.72\.72 (\S+) 192\.0\.2\.1 9 wake;1$/;
 
 describe('a daemon without ports', () => {
-  test('is made to open a session where it has some, and to end it', async () => {
-    const { client, offer } = drive((command) => (/^U[^l]/.test(command) ? 'E72' : undefined));
-    expect(failed(await offer()).kind).toBe('refused');
-    const [, open = '', close = ''] = client.commands;
-    const [, name = ''] = OPEN.exec(open) ?? [];
-    expect(isCanary(name)).toBe(true);
-    expect(close).toBe(`D ${name} wake`);
-    expect(client.commands).toHaveLength(3);
-  });
+  test.each(['E71', 'E72'])(
+    '(%s) is made to open a session where it has some, and to end it',
+    async (code) => {
+      const { client, offer } = drive((command) => (/^U[^l]/.test(command) ? code : undefined));
+      expect(failed(await offer()).kind).toBe('refused');
+      const [, open = '', close = ''] = client.commands;
+      const [, name = ''] = OPEN.exec(open) ?? [];
+      expect(isCanary(name)).toBe(true);
+      expect(close).toBe(`D ${name} wake`);
+      expect(client.commands).toHaveLength(3);
+    },
+  );
 
   test('is woken four times a second at most, however often it refuses', async () => {
     const { clock, client, offer } = drive(() => 'E72');
