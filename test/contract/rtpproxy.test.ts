@@ -180,7 +180,7 @@ describe.skipIf(reason !== undefined)('rtpproxy', () => {
     expect(failure).toMatchObject({ reason: expect.stringContaining(face) });
   });
 
-  test('opens ports on labelled addresses where it knows labels, else the call is rejected', async () => {
+  test('opens ports on labelled addresses where it knows labels, else a new call is refused, so that another node gets it', async () => {
     const probe = await start();
     const knowsLabels = (await tell(probe.socket, 'VF 20260306')) === '1';
     const { driver } = knowsLabels
@@ -190,7 +190,7 @@ describe.skipIf(reason !== undefined)('rtpproxy', () => {
     const alice = await talker(call, 'alice', 'bob', { relay: '127.0.0.3', face: 'priv' });
     const bob = await talker(call, 'bob', 'alice', { relay: '127.0.0.4', face: 'pub' });
     if (!knowsLabels) {
-      expect(await call.begin(alice, bob)).toMatchObject({ kind: 'rejected' });
+      expect(await call.begin(alice, bob)).toMatchObject({ kind: 'refused' });
       return;
     }
     const shown = await call.connect(alice, bob);
