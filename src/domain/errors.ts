@@ -5,7 +5,10 @@
 export const ERRORS = {
   RTPC_BAD_PARAMETER: { status: 400, meaning: 'A parameter is missing or has a value that is not allowed.' },
   RTPC_BAD_BODY: { status: 400, meaning: 'The body cannot be read as what it claims or seems to be.' },
-  RTPC_BAD_SDP: { status: 400, meaning: 'The SDP is missing or broken, or no relay the call may use can carry it.' },
+  RTPC_BAD_SDP: {
+    status: 400,
+    meaning: 'The SDP is missing or broken, or no relay the call may use can carry it.',
+  },
   RTPC_DIRECTION_UNKNOWN: { status: 400, meaning: 'Nothing tells which side will read this SDP.' },
   RTPC_COMMAND_UNSUPPORTED: { status: 400, meaning: 'This command cannot be sent for this call.' },
   RTPC_UNAUTHORIZED: { status: 401, meaning: 'The bearer token is missing or wrong.' },
