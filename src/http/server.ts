@@ -2,6 +2,7 @@
 
 import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
 import type { AnyElysia } from 'elysia';
+import { isAnswered } from '../util/socket-file.ts';
 
 /** A socket could not be opened; the message is for the operator. */
 export class ListenProblem {
@@ -116,19 +117,6 @@ function routable(request: Request): Request {
   return path >= 11
     ? request
     : new Request(`http://localhost${path === -1 ? '/' : url.slice(path)}`, request);
-}
-
-/** Whether somebody listens on a unix socket. */
-async function isAnswered(path: string): Promise<boolean> {
-  if (!existsSync(path)) return false;
-  try {
-    const socket = await Bun.connect({ unix: path, socket: { data() {} } });
-    socket.end();
-
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function server(servers: readonly Bun.Server<undefined>[]): HttpServer {

@@ -17,7 +17,8 @@ export async function freeSocketPath(path: string): Promise<string | undefined> 
   return undefined;
 }
 
-async function isAnswered(path: string): Promise<boolean> {
+/** Whether somebody listens on a unix socket; false also if there is no such file. */
+export async function isAnswered(path: string): Promise<boolean> {
   try {
     const socket = await Bun.connect({ unix: path, socket: { data() {} } });
     socket.end();

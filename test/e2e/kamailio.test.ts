@@ -1,11 +1,10 @@
 /** docs/kamailio/kamailio.cfg as it stands, run by a real Kamailio between real SIPp endpoints. */
 
-import { afterAll, beforeAll, describe, test } from 'bun:test';
 import { join } from 'node:path';
 import { endProcess, leashed, own, poll, temporaryFolder } from '../lab/processes.ts';
-import { runCase, runTalk, runWithoutAppliance, runWithoutNodes, SIP_CASES } from '../lab/sip-calls.ts';
-import { RELAYS, type RunningProxy, type ScriptValues, SipLab, whyNoRelays } from '../lab/sip-lab.ts';
+import type { RunningProxy, ScriptValues } from '../lab/sip-lab.ts';
 import { answersSip } from '../lab/sipp.ts';
+import { describeSip } from '../suites/sip.ts';
 
 const CONFIG = join(import.meta.dir, '..', '..', 'docs', 'kamailio', 'kamailio.cfg');
 const missing = ['kamailio', 'sipp'].filter((name) => Bun.which(name) === null);
@@ -66,27 +65,4 @@ async function startKamailio(values: ScriptValues): Promise<RunningProxy> {
   };
 }
 
-for (const relays of RELAYS) {
-  const why = reason ?? whyNoRelays(relays);
-  if (why !== undefined) console.warn(`SKIP test/e2e/kamailio, ${relays.name}: ${why}`);
-  describe.skipIf(why !== undefined)(`Kamailio with docs/kamailio/kamailio.cfg, ${relays.name}`, () => {
-    let lab: SipLab;
-    beforeAll(async () => {
-      lab = await SipLab.start(relays, startKamailio);
-    }, 60_000);
-    afterAll(() => lab?.stop());
-
-    for (const way of ['out', 'in'] as const) {
-      for (const sipCase of SIP_CASES) {
-        test(`${way}: ${sipCase.name}`, () => runCase(lab, way, sipCase), 30_000);
-      }
-      test(
-        `${way}: the appliance is killed and replaced, re-INVITE of the callee, BYE${relays.isFake ? '' : '; they hear each other'}`,
-        () => runTalk(lab, way),
-        30_000,
-      );
-    }
-    test('no node: 503', () => runWithoutNodes(lab), 30_000);
-    test('no appliance: 503', () => runWithoutAppliance(lab), 30_000);
-  });
-}
+describeSip('Kamailio with docs/kamailio/kamailio.cfg', 'test/e2e/kamailio', startKamailio, reason);

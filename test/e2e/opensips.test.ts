@@ -3,13 +3,13 @@
  * binary comes by the environment: OPENSIPS_BIN, and OPENSIPS_MPATH for its modules.
  */
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { expect } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endProcess, leashed, own, poll, temporaryFolder } from '../lab/processes.ts';
-import { runCase, runTalk, runWithoutAppliance, runWithoutNodes, SIP_CASES } from '../lab/sip-calls.ts';
-import { RELAYS, type RunningProxy, type ScriptValues, SipLab, whyNoRelays } from '../lab/sip-lab.ts';
+import type { RunningProxy, ScriptValues } from '../lab/sip-lab.ts';
 import { answersSip } from '../lab/sipp.ts';
+import { describeSip } from '../suites/sip.ts';
 
 const CONFIG = join(import.meta.dir, '..', '..', 'docs', 'opensips', 'opensips.cfg');
 const binary = Bun.env.OPENSIPS_BIN ?? '';
@@ -83,27 +83,4 @@ async function startOpensips(values: ScriptValues): Promise<RunningProxy> {
   };
 }
 
-for (const relays of RELAYS) {
-  const why = reason ?? whyNoRelays(relays);
-  if (why !== undefined) console.warn(`SKIP test/e2e/opensips, ${relays.name}: ${why}`);
-  describe.skipIf(why !== undefined)(`OpenSIPS with docs/opensips/opensips.cfg, ${relays.name}`, () => {
-    let lab: SipLab;
-    beforeAll(async () => {
-      lab = await SipLab.start(relays, startOpensips);
-    }, 60_000);
-    afterAll(() => lab?.stop());
-
-    for (const way of ['out', 'in'] as const) {
-      for (const sipCase of SIP_CASES) {
-        test(`${way}: ${sipCase.name}`, () => runCase(lab, way, sipCase), 30_000);
-      }
-      test(
-        `${way}: the appliance is killed and replaced, re-INVITE of the callee, BYE${relays.isFake ? '' : '; they hear each other'}`,
-        () => runTalk(lab, way),
-        30_000,
-      );
-    }
-    test('no node: 503', () => runWithoutNodes(lab), 30_000);
-    test('no appliance: 503', () => runWithoutAppliance(lab), 30_000);
-  });
-}
+describeSip('OpenSIPS with docs/opensips/opensips.cfg', 'test/e2e/opensips', startOpensips, reason);
