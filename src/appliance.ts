@@ -4,6 +4,7 @@ import { SQLiteError } from 'bun:sqlite';
 import { CallTable } from './calls/call-table.ts';
 import { Checkup } from './calls/checkup.ts';
 import { Directions } from './calls/directions.ts';
+import { Ending } from './calls/ending.ts';
 import { History } from './calls/history.ts';
 import { startHousekeeping } from './calls/housekeeping.ts';
 import { Ledger } from './calls/ledger.ts';
@@ -73,7 +74,8 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     { fleet, ledger, directions, offering, strays, search, watch, history, clock },
     settings.media,
   );
-  const requests = new Requests(media, ledger, replays, history, clock);
+  const ending = new Ending({ fleet, ledger, strays, search, clock }, settings.media.firstTryMs);
+  const requests = new Requests(media, ending, ledger, replays, history, clock);
   const isBusy = (callId: string): boolean => requests.isBusy(callId);
   const checkup = new Checkup({ fleet, calls, ledger, clock, isBusy }, settings.calls.checkAfterS * 1000);
   const notices = new Notices({ calls, ledger, checkup, clock });

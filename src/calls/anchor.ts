@@ -145,7 +145,9 @@ const CODES: Readonly<Record<RelayFailureKind, ErrorCode>> = {
 };
 
 export function failureOf(member: Member, { kind, reason }: RelayFailure): Failure {
-  return new Failure(CODES[kind], `node ${member.id} (${member.socket}): ${reason}`);
+  const hasSpoken = kind === 'refused' || kind === 'rejected' || kind === 'unknown-call';
+
+  return new Failure(CODES[kind], `node ${member.id} (${member.socket}): ${reason}`, hasSpoken ? reason : '');
 }
 
 /** What a request of a call gets whose node is known to be dead: at once, since waiting would only block the proxy. */

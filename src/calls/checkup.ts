@@ -61,7 +61,7 @@ export class Checkup {
     if (this.#inFlight >= MAX_IN_FLIGHT || fleet.get(call.nodeId)?.verdict('bound') !== 'yes') return;
     if (!this.#takeToken(now)) return;
     this.#inFlight++;
-    this.check(call, () => ledger.lose(call, undefined, 'no-news')).finally(() => this.#inFlight--);
+    this.check(call, () => ledger.lose(call, 'no-news')).finally(() => this.#inFlight--);
   }
 
   /**

@@ -14,6 +14,12 @@ export interface SideSettings {
   readonly networks: readonly { readonly network: Network; readonly side: Side }[];
 }
 
+/** Where an SDP goes from a side if nothing else is said. */
+const OPPOSITE: ReadonlyMap<Side | undefined, Side> = new Map([
+  ['inner', 'outer'],
+  ['outer', 'inner'],
+]);
+
 export class Directions {
   readonly #fleet: Fleet;
   readonly #settings: SideSettings;
@@ -30,13 +36,16 @@ export class Directions {
   ofUnknownCall(facts: CallFacts): Direction | Failure {
     const { networks, sides } = this.#settings;
     if (facts.direction !== undefined) return facts.direction;
-    const { source } = facts;
-    if (source !== undefined && networks.length > 0) {
-      // Whoever is in none of the networks listed comes from outside. From a third side there are several ways on.
-      const side = networks.find(({ network }) => isInNetwork(source, network))?.side ?? 'outer';
-      if (side === 'inner') return { from: 'inner', to: 'outer' };
-      if (side === 'outer') return { from: 'outer', to: 'inner' };
-    }
+    const { source, readerSide } = facts;
+    const sender =
+      source === undefined || networks.length === 0
+        ? undefined
+        : // Whoever is in none of the networks listed comes from outside.
+          (networks.find(({ network }) => isInNetwork(source, network))?.side ?? 'outer');
+    // From or to a third side there are several ways.
+    const reader = readerSide ?? OPPOSITE.get(sender);
+    const from = sender ?? OPPOSITE.get(readerSide);
+    if (from !== undefined && reader !== undefined) return { from, to: reader };
     const setId = facts.setId ?? 0;
     const text = this.#fleet.set(setId).direction;
     const byDefault = text === null ? undefined : parseDirection(text, sides);
@@ -47,7 +56,7 @@ export class Directions {
 
     return new Failure(
       'RTPC_DIRECTION_UNKNOWN',
-      `nothing tells which way the call goes; give "dir" (out, in, a side, or from>to), list the inside networks in the settings, or give set ${setId} a default direction`,
+      `nothing tells which way the call goes; give "dir" (out, in, a side, or from>to; in ng "direction" with two sides, or "cluster-to"), list the inside networks in the settings, or give set ${setId} a default direction`,
     );
   }
 
@@ -61,7 +70,7 @@ export class Directions {
     const opposite = facts.fromTag === call.callerTag ? call.direction.to : call.direction.from;
 
     // A further branch may lead to another side than the first, so a reader not seen before is where the client says.
-    return { from, to: facts.direction?.to ?? opposite };
+    return { from, to: facts.direction?.to ?? facts.readerSide ?? opposite };
   }
 
   /** Sender's and reader's side of an answer; the client has no say, the offer decided it. */

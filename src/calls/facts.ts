@@ -1,6 +1,6 @@
 /** What the doors tell the use cases, and what they get back. */
 
-import type { Direction } from '../domain/side.ts';
+import type { Direction, Side } from '../domain/side.ts';
 import type { NgDict } from '../relay/driver.ts';
 
 /** What every media request says. Strings are byte strings. */
@@ -15,6 +15,8 @@ export interface CallFacts {
   readonly source?: string;
   /** Sender's side to reader's side of this SDP, as the client says. */
   readonly direction?: Direction;
+  /** The reader's side alone, of a client that says no more; `direction` wins over it. */
+  readonly readerSide?: Side;
   /** Tags a node must have to get this call, and tags it should have, in lower case; they count for new calls only. */
   readonly require?: readonly string[];
   readonly prefer?: readonly string[];
@@ -48,6 +50,12 @@ export interface DeleteFacts {
   readonly branch?: string;
   readonly setId?: number;
   readonly reason: string;
+  /** What an ng client says besides; such a client is told the final statistics of a call. */
+  readonly ng?: {
+    readonly fromTag?: string;
+    /** The one callee who leaves a call that goes on with others; missing if the call is over. */
+    readonly leaving?: string;
+  };
 }
 
 /** An SDP for its reader. */

@@ -207,12 +207,12 @@ export class Ledger {
   }
 
   /** The node does not know the call any more: the relay restarted, or ended it by its own timers. */
-  async lose(call: Call, why?: string, cause: LossCause = 'request'): Promise<Failure> {
+  async lose(call: Call, cause: LossCause = 'request'): Promise<Failure> {
     const { callId, nodeId } = call;
     this.#store.event('call.lost', { callId, ...(nodeId === null ? {} : { nodeId }), cause });
     await this.end(call, 'lost');
 
-    return new Failure('RTPC_CALL_LOST', why ?? `node ${nodeId} does not know call ${callId} any more`);
+    return new Failure('RTPC_CALL_LOST', `node ${nodeId} does not know call ${callId} any more`);
   }
 
   /** The node of a call has something else of it than before: more, left by a request that failed, or less, without a branch. */

@@ -1,6 +1,6 @@
 /**
- * The use cases: what happens to an offer, an answer, a delete, a query, whatever door it came through.
- * How an offer finds its node is in `offering.ts`, what a call remembers in `ledger.ts`.
+ * The use cases: what happens to an offer, an answer, a query, whatever door it came through.
+ * How an offer finds its node is in `offering.ts`, the end of calls in `ending.ts`, what a call remembers in `ledger.ts`.
  */
 
 import { type Call, findLeg, findTag } from '../domain/call.ts';
@@ -23,7 +23,7 @@ import {
   wantedAddress,
 } from './anchor.ts';
 import type { Directions } from './directions.ts';
-import type { AnswerFacts, CallFacts, DeleteFacts, OfferFacts, Relayed } from './facts.ts';
+import type { AnswerFacts, CallFacts, OfferFacts, Relayed } from './facts.ts';
 import { beginStep, type History } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import { NotPlaced, type Offering } from './offering.ts';
@@ -46,7 +46,7 @@ export interface MediaParts {
 export interface MediaOptions {
   /** Time for one request, all tries together, ms. */
   readonly budgetMs: number;
-  /** Time for a delete before it goes on by itself, and for a node that did not answer a check, ms. */
+  /** Time for a node that did not answer a check, ms. */
   readonly firstTryMs: number;
 }
 
@@ -172,8 +172,15 @@ export class Media {
       Math.min(deadline, patience),
     );
     if (reply instanceof RelayFailure) {
-      if (reply.kind === 'refused')
-        return ledger.lose(call, `node ${member.id} ended the call: "${reply.reason}"`);
+      if (reply.kind === 'refused') {
+        await ledger.lose(call);
+
+        return new Failure(
+          'RTPC_CALL_LOST',
+          `node ${member.id} ended the call: "${reply.reason}"`,
+          reply.reason,
+        );
+      }
 
       if (reply.kind !== 'unknown-call') return failureOf(member, reply);
       // Other branches may have sessions of their own there, and nobody will name them again.
@@ -194,61 +201,6 @@ export class Media {
     });
 
     return { sdp, nodeId: member.id };
-  }
-
-  /**
-   * Ends a call, or one branch of it.
-   * @returns what the node said, its last statistics; undefined if it did not answer and will be told again
-   */
-  async delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
-    const { clock, fleet, ledger, search, strays } = this.#parts;
-    const call = ledger.get(facts.callId);
-    if (call === undefined) {
-      if (ledger.hasEnded(facts.callId)) return ledger.unknown(facts);
-      const { callId, tags = [], setId } = facts;
-      const reply = await search.deleteEverywhere({ callId, tags }, setId);
-
-      return reply === undefined ? ledger.unknown(facts) : { reply };
-    }
-    const { branch } = facts;
-    const isBranch = branch !== undefined && call.legs.some((leg) => leg.branch !== branch);
-    const member = fleet.get(call.nodeId);
-    // Whatever the node says, the call is over. A dead one is told when it is back.
-    const isLater = member?.verdict('end') === 'later';
-    const told = isLater
-      ? undefined
-      : member?.driver
-          .delete(
-            { ...relayCall(call), ...(isBranch ? { branch, fromTag: call.callerTag } : {}) },
-            clock.monotonic() + this.#options.firstTryMs,
-          )
-          .then((answer) => {
-            // Before the call counts as over: a removed node is forgotten with its last call, unless it has to be told yet.
-            if (!isBranch && answer instanceof RelayFailure) strays.add(member.id, call.callId, call.memo);
-
-            return answer;
-          });
-    if (isLater && !isBranch) strays.add(Number(call.nodeId), call.callId, call.memo);
-    if (isBranch) ledger.forget(call, (leg) => leg.branch === branch);
-    else await ledger.end(call, facts.reason, told);
-    const result = await told;
-    if (isBranch && result !== undefined && !(result instanceof RelayFailure) && result.left !== undefined) {
-      ledger.remember(call, result.left.memo, result.left.sessions);
-    }
-    if (!isBranch && result !== undefined && !(result instanceof RelayFailure) && !result.found) {
-      log.warning('call.was_lost', { call_id: call.callId, node: call.nodeId });
-    }
-
-    return { reply: result === undefined || result instanceof RelayFailure ? undefined : result.reply };
-  }
-
-  /**
-   * Forgets one party of a call that goes on with others. The node is not told: relays end the whole call, or the port
-   * the others use, when told to delete one of several answers (reference: ng-protocol 7).
-   */
-  forget(callId: string, tag: string): void {
-    const call = this.#parts.ledger.get(callId);
-    if (call !== undefined) this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
   }
 
   /** A callee has accepted without SDP, or a later request shows that the dialog stands. */

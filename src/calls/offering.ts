@@ -185,7 +185,7 @@ export class Offering {
     log.warning('media.try_failed', { call_id: callId, node: member.id, cause: kind, reason });
     if (kind === 'refused') watch.hold(member);
     if (isOwner && kind === 'refused') {
-      const ended = new Failure('RTPC_CALL_LOST', `node ${member.id} ended the call: "${reason}"`);
+      const ended = new Failure('RTPC_CALL_LOST', `node ${member.id} ended the call: "${reason}"`, reason);
 
       return { ...refusal(kind, ended, reason), isCallLost: true };
     }

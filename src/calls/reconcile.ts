@@ -261,7 +261,7 @@ export class Reconcile {
         checkup.note(call);
       }
     }
-    const end = (call: Call) => ledger.lose(call, undefined, cause === 'restart' ? 'restart' : 'reconcile');
+    const end = (call: Call) => ledger.lose(call, cause === 'restart' ? 'restart' : 'reconcile');
     for (let from = 0; from < suspects.length; from += WIDTH) {
       const some = suspects.slice(from, from + WIDTH);
       if (this.#isGone(member) || member.verdict('bound') === 'no') {

@@ -7,6 +7,7 @@ import type { NgDict } from '../relay/driver.ts';
 import { type CallMemory, decide, type SipFacts, transactionOf } from '../sip/facts.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
+import type { Ending } from './ending.ts';
 import type { AnswerFacts, CallFacts, DeleteFacts, OfferFacts, Relayed } from './facts.ts';
 import { beginStep, type History, type Step } from './history.ts';
 import type { Ledger } from './ledger.ts';
@@ -33,14 +34,23 @@ export const NOTHING = Symbol('nothing to change');
 
 export class Requests {
   readonly #media: Media;
+  readonly #ending: Ending;
   readonly #ledger: Ledger;
   readonly #replays: Replays;
   readonly #history: History;
   readonly #clock: Clock;
   readonly #serial = new Serial();
 
-  constructor(media: Media, ledger: Ledger, replays: Replays, history: History, clock: Clock) {
+  constructor(
+    media: Media,
+    ending: Ending,
+    ledger: Ledger,
+    replays: Replays,
+    history: History,
+    clock: Clock,
+  ) {
     this.#media = media;
+    this.#ending = ending;
     this.#ledger = ledger;
     this.#replays = replays;
     this.#history = history;
@@ -180,7 +190,7 @@ export class Requests {
 
         return NOTHING;
       case 'forget':
-        this.#media.forget(callId, step.tag);
+        this.#ending.forget(callId, step.tag);
 
         return NOTHING;
       case 'delete': {
@@ -235,7 +245,7 @@ export class Requests {
   #delete(facts: DeleteFacts, message: string | null): Promise<{ reply: NgDict | undefined } | Failure> {
     this.#replays.forget(facts.callId);
 
-    return this.#timed('delete', facts.callId, message, () => this.#media.delete(facts));
+    return this.#timed('delete', facts.callId, message, () => this.#ending.delete(facts));
   }
 
   /** Runs one operation, logs it and notes it for `explain`. */

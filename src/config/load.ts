@@ -1,8 +1,9 @@
 /** Reads the settings: default < file < environment < flag. Collects everything that is wrong before it gives up. */
 
 import { readFileSync, statSync } from 'node:fs';
+import { parseNetwork } from '../util/ip.ts';
 import { Refusal, type Setting } from './kinds.ts';
-import { isLoopback, noticePlace, showListen } from './readers.ts';
+import { isLoopback, noticePlace, readNgListen, showListen } from './readers.ts';
 import { envName, FIRST_SIDES, sideRows, TABLE } from './rows.ts';
 import type { Origin, Settings } from './settings.ts';
 import { buildSides } from './sides.ts';
@@ -143,7 +144,7 @@ function assemble(
   readText: (path: string) => string,
 ): Omit<Settings, 'file'> {
   const take = <V>(row: Setting<V>): V => taken.take(row);
-  const { http, database, media, calls, explain, checks, rtpproxy, drain, events, webhooks, stop, log } =
+  const { http, ng, database, media, calls, explain, checks, rtpproxy, drain, events, webhooks, stop, log } =
     TABLE;
   const values = {
     http: {
@@ -153,6 +154,7 @@ function assemble(
       maxBodyBytes: take(http.maxBody),
       tokens: collectTokens(take(http.tokenFile), envToken, taken, readText),
     },
+    ng: ngOf(take(ng.listen), take(ng.clients), taken),
     database: { path: take(database.path), synchronous: take(database.synchronous) },
     media: {
       budgetMs: take(media.budget),
@@ -190,6 +192,25 @@ function assemble(
   checkTogether(values, taken);
 
   return { ...values, sides, networks, origins: taken.origins };
+}
+
+function ngOf(places: readonly string[], clients: readonly string[], taken: Taken): Settings['ng'] {
+  const listen = places.map(readNgListen).filter((place) => place !== undefined);
+  const { key } = TABLE.ng.listen;
+  const known = new Set<string>();
+  for (const place of listen) {
+    const address = showListen(place);
+    if (known.has(address) && place.port !== 0)
+      taken.report(key, `has ${address} for two sets; each needs a port of its own`);
+    known.add(address);
+  }
+  const open = listen.find(({ host }) => !isLoopback(host));
+  if (open !== undefined && !taken.given.has(TABLE.ng.clients.key)) {
+    const rule = `has ${showListen(open)}, which other hosts can reach, and ng has no passwords; name the hosts or networks of your SIP proxies in ${TABLE.ng.clients.key}, or listen on 127.0.0.1`;
+    taken.report(key, rule);
+  }
+
+  return { listen, clients: clients.map(parseNetwork).filter((network) => network !== undefined) };
 }
 
 function noticesOf(socket: string, listen: string, taken: Taken): Settings['rtpproxy'] {

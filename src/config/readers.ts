@@ -1,6 +1,6 @@
 /** Reads the texts that settings are made of: addresses, paths, host names, side names, networks. */
 
-import { familyOf, isInNetwork, type Network, parseNetwork } from '../util/ip.ts';
+import { familyOf, isInNetwork, isUnspecified, type Network, parseNetwork } from '../util/ip.ts';
 
 /** Where the HTTP server listens. */
 export interface ListenAddress {
@@ -26,6 +26,33 @@ export function readListen(text: string): ListenAddress | undefined {
 /** The form `readListen` reads. */
 export function showListen({ host, port }: ListenAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Where the ng protocol is served, for one set of nodes. */
+export interface NgListen extends ListenAddress {
+  readonly setId: number;
+}
+
+/** Reads `0 == udp:127.0.0.1:2223`, as `rtpengine_sock` of the SIP proxies has it; without `N ==` it is set 0. */
+export function readNgListen(text: string): NgListen | undefined {
+  const [, set = '0', place = ''] = /^(?:(\d{1,9})\s*==\s*)?udp:(\S+)$/.exec(text.trim()) ?? [];
+  const listen = readListen(place);
+  // A reply must leave from the address that was asked, and one socket for all addresses does not know which that was.
+  if (listen === undefined || isUnspecified(listen.host)) return undefined;
+
+  return { setId: Number(set), ...listen, host: listen.host === 'localhost' ? '127.0.0.1' : listen.host };
+}
+
+/** The form `readNgListen` reads. */
+export function showNgListen({ setId, ...listen }: NgListen): string {
+  return `${setId} == udp:${showListen(listen)}`;
+}
+
+/** As `readNgListen`, as text in the one form `showNgListen` gives. */
+export function readNgListenText(text: string): string | undefined {
+  const listen = readNgListen(text);
+
+  return listen === undefined ? undefined : showNgListen(listen);
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1']

@@ -11,6 +11,7 @@ import {
   readHttpUrl,
   readListen,
   readNetworkText,
+  readNgListenText,
   readNoticeListen,
   readNoticeSocket,
   readOptionalPath,
@@ -68,6 +69,26 @@ export const TABLE = {
         'File with the bearer tokens, one a line, at least 16 characters each; "#" begins a comment. RTP_CLUSTER_TOKEN adds one.',
       read: readOptionalPath,
       show: same,
+    }),
+  },
+  ng: {
+    listen: list({
+      key: 'ng.listen',
+      fallback: ['0 == udp:127.0.0.1:2223'],
+      item: '"SET == udp:ADDRESS:PORT" with an IP literal of this host, as in "1 == udp:127.0.0.1:2224"; without "SET ==" it is set 0',
+      maxItems: 64,
+      reason:
+        'Where the ng protocol of rtpengine is served, for the rtpengine modules of SIP proxies: a port for each set. An empty list for nowhere.',
+      read: readNgListenText,
+    }),
+    clients: list({
+      key: 'ng.clients',
+      fallback: ['127.0.0.0/8', '::1/128'],
+      item: 'a network such as 10.0.0.0/8 or 2001:db8::/32, or one address',
+      maxItems: 1024,
+      reason:
+        'Who may ask by ng; datagrams of others are dropped. ng has no passwords, so any ng.listen but loopback needs this list.',
+      read: readNetworkText,
     }),
   },
   database: {

@@ -2,7 +2,7 @@
 
 import type { Side, Sides } from '../domain/side.ts';
 import type { Network } from '../util/ip.ts';
-import type { ListenAddress, NoticePlace } from './readers.ts';
+import type { ListenAddress, NgListen, NoticePlace } from './readers.ts';
 
 /** Where a value came from; `where` is `FILE:LINE`, the variable, the flag, or `default`. */
 export interface Origin {
@@ -26,6 +26,11 @@ export interface Settings {
     readonly maxBodyBytes: number;
     /** Bearer tokens, any of which opens the API; empty means none is asked for. Never to be shown or logged. */
     readonly tokens: readonly string[];
+  };
+  readonly ng: {
+    readonly listen: readonly NgListen[];
+    /** Whose datagrams are read. */
+    readonly clients: readonly Network[];
   };
   readonly database: { readonly path: string; readonly synchronous: 'full' | 'normal' };
   readonly media: { readonly budgetMs: number; readonly firstTryMs: number; readonly retransmitMs: number };

@@ -43,6 +43,8 @@ export class Failure {
   constructor(
     readonly code: ErrorCode,
     readonly message: string,
+    /** The relay's own words, '' if it did not speak: a client that speaks the relay's protocol knows those. */
+    readonly said = '',
   ) {}
 
   get status(): number {

@@ -1,6 +1,7 @@
 /** `/v1/media/…`: the door for SIP proxies. The contract is in docs/api.md; why it is so, in sip-proxies 2-4. */
 
 import { Elysia } from 'elysia';
+import { refuseCommand } from '../calls/commands.ts';
 import type { CallFacts, Relayed } from '../calls/facts.ts';
 import { NOTHING, type Requests } from '../calls/requests.ts';
 import { Failure } from '../domain/errors.ts';
@@ -191,41 +192,14 @@ class MediaDoor {
       return new Failure('RTPC_BAD_BODY', 'the body must be a JSON object with "command" and "call-id"');
     const command = parameters.text('command');
     if (command === undefined) return missing('command');
-    if (!COMMANDS.has(command)) {
-      const why = REFUSED_COMMANDS.get(command) ?? 'it is not known to concern one call only';
-
-      return new Failure(
-        'RTPC_COMMAND_UNSUPPORTED',
-        `"${command}" cannot be sent as a command: ${why}; allowed are ${[...COMMANDS].join(', ')}`,
-      );
-    }
+    const refused = refuseCommand(command);
+    if (refused !== undefined) return refused;
     const { direction: _, dir: __, set: ___, ...message } = body.json;
     const result = await this.#requests.command({ ...message, command, 'call-id': facts.callId }, facts);
 
     return result instanceof Failure ? result : { reply: { ...ngToJson(result.reply), node: result.nodeId } };
   }
 }
-
-/**
- * Commands known to concern calls that can be checked. Others are refused, unknown ones too: they could act on the whole
- * node, begin a call nobody placed, or bring back an SDP whose address nobody looks at.
- */
-const COMMANDS: ReadonlySet<string> = new Set([
-  ...['start recording', 'pause recording', 'stop recording', 'start forwarding', 'stop forwarding'],
-  ...['block DTMF', 'unblock DTMF', 'block media', 'unblock media', 'silence media', 'unsilence media'],
-  ...['play media', 'stop media', 'play DTMF'],
-  ...['subscribe request', 'subscribe answer', 'unsubscribe', 'connect'],
-]);
-
-/** Why others are refused, where there is more to say than that they are not known. */
-const REFUSED_COMMANDS: ReadonlyMap<string, string> = new Map([
-  ...['offer', 'answer', 'delete', 'query'].map((name) => [name, `use /v1/media/${name}`] as const),
-  ...['ping', 'list', 'statistics', 'cli'].map((name) => [name, 'it concerns a node, not a call'] as const),
-  ...['publish', 'create', 'create answer', 'transform'].map(
-    (name) => [name, 'it begins a call or a party of its own, which the cluster does not place yet'] as const,
-  ),
-  ['mesh', 'it joins calls in a way that is not checked yet'],
-]);
 
 /** Whether this is an SDP of a session without media: legal, as in 3PCC (RFC 3264 section 5), and nothing to relay. */
 function isWithoutMedia(sdp: string): boolean {

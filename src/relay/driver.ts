@@ -126,6 +126,8 @@ export interface RelayDriver {
 export interface DeleteRequest extends RelayCall {
   readonly fromTag?: string;
   readonly branch?: string;
+  /** Whether the reply should have the call's final statistics, even if that takes another question. */
+  readonly wantsStatistics?: boolean;
 }
 
 /** A node's own figures, in one form for every kind of relay. What a relay does not tell is null. */

@@ -26,6 +26,7 @@ async function serve(...flags: string[]) {
     [
       binary,
       'serve',
+      '--ng-listen=',
       '--database-path',
       join(home, 'test.db'),
       '--http-listen',
@@ -120,6 +121,7 @@ describe('the binary', () => {
     const port = new URL(url).port;
     const samePort = run(
       'serve',
+      '--ng-listen=',
       '--database-path',
       join(home, 'other.db'),
       '--http-listen',
@@ -129,6 +131,7 @@ describe('the binary', () => {
     expect(samePort.stderr).toContain('cannot listen');
     const sameDatabase = run(
       'serve',
+      '--ng-listen=',
       '--database-path',
       join(home, 'test.db'),
       '--http-listen',

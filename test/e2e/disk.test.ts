@@ -317,6 +317,7 @@ async function tryToStart(database: string): Promise<{ exitCode: number | undefi
   const words = [
     binary,
     'serve',
+    '--ng-listen=',
     `--database-path=${database}`,
     '--http-listen=127.0.0.1:0',
     '--log-format=json',

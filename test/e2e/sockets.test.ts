@@ -84,6 +84,7 @@ describe('a log nobody reads', () => {
     const words = [
       binary,
       'serve',
+      '--ng-listen=',
       `--database-path=${join(folder, 'cluster.db')}`,
       '--http-listen=127.0.0.1:0',
     ];

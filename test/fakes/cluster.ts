@@ -3,6 +3,7 @@
 import { CallTable } from '../../src/calls/call-table.ts';
 import { Checkup } from '../../src/calls/checkup.ts';
 import { Directions, type SideSettings } from '../../src/calls/directions.ts';
+import { Ending } from '../../src/calls/ending.ts';
 import type { Relayed } from '../../src/calls/facts.ts';
 import { History } from '../../src/calls/history.ts';
 import { Ledger } from '../../src/calls/ledger.ts';
@@ -137,7 +138,8 @@ export function makeCluster(options: ClusterOptions = {}) {
     { fleet, ledger, directions, offering, strays, search, watch, history, clock },
     { budgetMs: BUDGET_MS, firstTryMs: FIRST_TRY_MS },
   );
-  const requests = new Requests(media, ledger, replays, history, clock);
+  const ending = new Ending({ fleet, ledger, strays, search, clock }, FIRST_TRY_MS);
+  const requests = new Requests(media, ending, ledger, replays, history, clock);
   const isBusy = (callId: string): boolean => requests.isBusy(callId);
   const checkup = new Checkup({ fleet, calls, ledger, clock, isBusy }, CHECK_AFTER_MS);
   const notices = new Notices({ calls, ledger, checkup, clock });
@@ -174,6 +176,7 @@ export function makeCluster(options: ClusterOptions = {}) {
     history,
     watch,
     media,
+    ending,
     requests,
     checkup,
     notices,

@@ -17,6 +17,8 @@ export interface ApplianceOptions {
   readonly database?: string;
   /** 0, the default, lets the system choose. */
   readonly port?: number;
+  /** Where it serves ng, as `ng.listen` has it; nowhere if missing. */
+  readonly ngListen?: string;
   /** Further flags of `serve`. */
   readonly flags?: readonly string[];
   /** Bearer token it asks for; none if missing. */
@@ -82,6 +84,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
         'serve',
         `--database-path=${database}`,
         `--http-listen=127.0.0.1:${options.port ?? 0}`,
+        `--ng-listen=${options.ngListen ?? ''}`,
         '--log-format=json',
         ...(options.flags ?? []),
       ]),

@@ -16,6 +16,7 @@ export function failToStart(database: string, options: { flags?: string[]; prefi
       ...(options.prefix ?? []),
       BINARY,
       'serve',
+      '--ng-listen=',
       `--database-path=${database}`,
       '--http-listen=127.0.0.1:0',
       '--log-format=json',

@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   fleet: ['relay', 'store', 'domain', 'placement', 'sdp', 'util'],
   calls: ['relay', 'store', 'fleet', 'sip', 'domain', 'sdp', 'placement', 'util'],
   events: ['store', 'domain', 'util'],
+  front: ['calls', 'relay', 'fleet', 'domain', 'sdp', 'util'],
   http: ['calls', 'events', 'relay', 'store', 'fleet', 'sip', 'domain', 'sdp', 'placement', 'util'],
 };
 

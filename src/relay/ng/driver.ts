@@ -23,6 +23,8 @@ export class NgDriver implements RelayDriver {
   readonly renewsCalls = false;
 
   readonly #client: NgClient;
+  /** Before 12.5 a call deleted by its Call-ID alone ends without a word about it (ng-protocol 8). */
+  #deletesWithStatistics = false;
 
   constructor(client: NgClient) {
     this.#client = client;
@@ -59,11 +61,17 @@ export class NgDriver implements RelayDriver {
         'a branch is deleted by its id and the from-tag; there is no from-tag',
       );
     }
+    const isAsked = call.wantsStatistics === true && !this.#deletesWithStatistics;
+    const last = isAsked ? await this.query(call, deadline) : undefined;
     const reply = await this.#client.request(deleteMessage(call), deadline);
     if (reply instanceof RelayFailure) return reply;
     if (saysNotFound(reply)) return { found: false, reply };
+    const failure = failureIn(reply);
+    if (failure !== undefined) return failure;
+    this.#deletesWithStatistics ||= reply.totals !== undefined;
+    const isBare = last !== undefined && !(last instanceof RelayFailure) && reply.totals === undefined;
 
-    return failureIn(reply) ?? { found: true, reply };
+    return { found: true, reply: isBare ? { ...last, ...reply } : reply };
   }
 
   query({ callId }: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {

@@ -77,6 +77,27 @@ describe('the direction of a call that is not known (sip-proxies 2.4)', () => {
     });
   });
 
+  test.each([
+    // Who sends is told by the network, else the SDP comes from the other side.
+    ['inner', undefined, { from: 'outer', to: 'inner' }],
+    ['outer', undefined, { from: 'inner', to: 'outer' }],
+    ['inner', '10.1.2.3', { from: 'inner', to: 'inner' }],
+    ['mpls', '10.1.2.3', { from: 'inner', to: 'mpls' }],
+    ['inner', '172.16.0.1', { from: 'mpls', to: 'inner' }],
+  ])('a reader on side %p and a packet from %p', (readerSide, source, expected) => {
+    const facts = offer({ readerSide, ...(source === undefined ? {} : { source }) });
+    expect(directions(NETWORKS).ofOffer(undefined, facts)).toEqual(expected);
+  });
+
+  test('a reader on a third side alone tells no sender', () => {
+    const facts = offer({ readerSide: 'mpls' });
+    expect(directions().ofOffer(undefined, facts)).toMatchObject({ code: 'RTPC_DIRECTION_UNKNOWN' });
+  });
+
+  test('a direction wins over the reader’s side alone', () => {
+    expect(directions().ofOffer(undefined, offer({ direction: out, readerSide: 'inner' }))).toEqual(out);
+  });
+
   test('nothing is guessed: RTPC_DIRECTION_UNKNOWN says what to give', () => {
     const failure = directions().ofOffer(undefined, offer());
     expect(failure).toMatchObject({ code: 'RTPC_DIRECTION_UNKNOWN' });

@@ -191,7 +191,7 @@ describe('the truth table, on the way of a call', () => {
       relayed(await cluster.media.offer(offer()));
       cluster.trace.length = 0;
       put(cluster, 0, order, health);
-      const result = await cluster.media.delete({ callId: 'c1', reason: 'bye' });
+      const result = await cluster.ending.delete({ callId: 'c1', reason: 'bye' });
       const isDown = health === 'down';
       expect(result).toEqual({ reply: isDown ? undefined : { result: 'ok' } });
       expect([order, health, ...cluster.asked()]).toEqual([order, health, ...(isDown ? [] : ['0 delete'])]);
@@ -215,7 +215,7 @@ describe('the truth table, on the way of a call', () => {
       expect(relayed(result).nodeId).toBe(isDown ? 1 : 0);
       const deletion = makeCluster();
       put(deletion, 0, order, health);
-      await deletion.media.delete({ callId: 'x', reason: 'bye' });
+      await deletion.ending.delete({ callId: 'x', reason: 'bye' });
       expect(deletion.asked()).toEqual(isDown ? ['1 delete'] : ['0 delete', '1 delete']);
     }
   });
@@ -278,7 +278,7 @@ describe('a request of a call whose node is dead', () => {
     const cluster = await established();
     await kill(cluster, 0, 'silent');
     const { now } = cluster.clock;
-    expect(await cluster.media.delete({ callId: 'c1', reason: 'bye' })).toEqual({ reply: undefined });
+    expect(await cluster.ending.delete({ callId: 'c1', reason: 'bye' })).toEqual({ reply: undefined });
     expect(cluster.clock.now).toBe(now);
     expect(cluster.calls.getEnded('c1')?.endReason).toBe('bye');
     await cluster.clock.advance(20_000);
@@ -295,7 +295,7 @@ describe('a request of a call whose node is dead', () => {
   test('a delete for a dead node is not forgotten by a restart of our program', async () => {
     const cluster = await established();
     await kill(cluster, 0);
-    await cluster.media.delete({ callId: 'c1', reason: 'bye' });
+    await cluster.ending.delete({ callId: 'c1', reason: 'bye' });
     await flush(cluster.store);
     expect(cluster.store.loadStrays()).toMatchObject([{ nodeId: 0, callId: 'c1' }]);
   });
@@ -607,7 +607,7 @@ describe('whatever happens to three nodes', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(happening, { minLength: 5, maxLength: 40 }), async (happenings) => {
         const cluster = await watched({ nodes: [0, 1, 2].map((id) => makeNode(id)) });
-        const { clock, media, calls, relay } = cluster;
+        const { clock, ending, media, calls, relay } = cluster;
         for (const happening of happenings) {
           if (happening.do === 'relay') set(cluster, happening.node, happening.how);
           else if (happening.do === 'order')
@@ -625,7 +625,7 @@ describe('whatever happens to three nodes', () => {
               offer: () => media.offer(offer({ callId })),
               answer: () => media.answer(answer({ callId })),
               reoffer: () => media.offer(reoffer({ callId })),
-              delete: () => media.delete({ callId, reason: 'bye' }),
+              delete: () => ending.delete({ callId, reason: 'bye' }),
             }[happening.what]();
             void asking.then((answered) => {
               result = answered;

@@ -245,9 +245,9 @@ describe('a new call', () => {
   });
 
   test('a call that ended makes room for another', async () => {
-    const { media } = makeCluster({ maxCalls: 1 });
+    const { ending, media } = makeCluster({ maxCalls: 1 });
     relayed(await media.offer(offer()));
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     expect(relayed(await media.offer(offer({ callId: 'c2' }))).nodeId).toBe(0);
   });
 
@@ -281,10 +281,10 @@ describe('a new call', () => {
   });
 
   test('a new call with the Call-ID of one just deleted waits for the delete under way', async () => {
-    const { media, relay, clock, asked } = makeCluster({ nodes: [makeNode(0)] });
+    const { ending, media, relay, clock, asked } = makeCluster({ nodes: [makeNode(0)] });
     relayed(await media.offer(offer()));
     relay(0).next('delete', 'never');
-    const removal = media.delete({ callId: 'c1', reason: 'bye' });
+    const removal = ending.delete({ callId: 'c1', reason: 'bye' });
     await clock.advance(FIRST_TRY_MS);
     await removal;
     relayed(await media.offer(offer()));
@@ -319,11 +319,11 @@ describe('a call that has a node', () => {
   });
 
   test('keeps its node after that was removed; the node goes with its last call', async () => {
-    const { media, roster, fleet, relay, asked } = await established();
+    const { ending, media, roster, fleet, relay, asked } = await established();
     expect(roster.remove(0)).toEqual({ calls: 1 });
     expect(shown(await media.offer(offer({ toTag: 'B', isInDialog: true })))).toBe(outerOf(0));
     expect(relayed(await media.offer(offer({ callId: 'c2' }))).nodeId).toBe(1);
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     expect(asked()).toEqual(['0 offer', '1 offer', '0 delete']);
     expect(fleet.get(0)).toBeUndefined();
     expect(relay(0).isClosed).toBe(true);
@@ -426,8 +426,8 @@ describe('an answer', () => {
   });
 
   test('of a call that has ended is RTPC_CALL_UNKNOWN, and no node is asked', async () => {
-    const { media, asked, trace } = await established();
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    const { ending, media, asked, trace } = await established();
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     trace.length = 0;
     expect(failed(await media.answer(answer())).code).toBe('RTPC_CALL_UNKNOWN');
     expect(asked()).toEqual([]);
@@ -464,9 +464,9 @@ describe('an offer from inside a dialog the cluster does not know', () => {
 
 describe('a delete', () => {
   test('ends the call on its node and in memory', async () => {
-    const { media, asked, calls, store, relay } = await established();
+    const { ending, asked, calls, store, relay } = await established();
     relay(0).next('delete', { result: 'ok', totals: 5 });
-    expect(await media.delete({ callId: 'c1', reason: 'bye' })).toEqual({
+    expect(await ending.delete({ callId: 'c1', reason: 'bye' })).toEqual({
       reply: { result: 'ok', totals: 5 },
     });
     expect(asked()).toEqual(['0 delete']);
@@ -478,25 +478,25 @@ describe('a delete', () => {
   });
 
   test('of a call that has ended is RTPC_CALL_UNKNOWN, without asking any node', async () => {
-    const { media, asked, trace } = await established();
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    const { ending, asked, trace } = await established();
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     trace.length = 0;
-    expect(failed(await media.delete({ callId: 'c1', reason: 'bye' })).code).toBe('RTPC_CALL_UNKNOWN');
+    expect(failed(await ending.delete({ callId: 'c1', reason: 'bye' })).code).toBe('RTPC_CALL_UNKNOWN');
     expect(asked()).toEqual([]);
   });
 
   test('of a call nobody knows is tried on all nodes', async () => {
-    const { media, asked, relay } = makeCluster();
-    expect(failed(await media.delete({ callId: 'x', reason: 'bye' })).code).toBe('RTPC_CALL_UNKNOWN');
+    const { ending, asked, relay } = makeCluster();
+    expect(failed(await ending.delete({ callId: 'x', reason: 'bye' })).code).toBe('RTPC_CALL_UNKNOWN');
     expect(asked()).toEqual(['0 delete', '1 delete']);
     relay(1).calls.add('y');
-    expect(await media.delete({ callId: 'y', reason: 'bye' })).toEqual({ reply: { result: 'ok' } });
+    expect(await ending.delete({ callId: 'y', reason: 'bye' })).toEqual({ reply: { result: 'ok' } });
   });
 
   test('the node does not answer ends the call for the client, and the node is told again', async () => {
-    const { media, relay, calls, clock, strays } = await established();
+    const { ending, relay, calls, clock, strays } = await established();
     relay(0).next('delete', 'never', fails('silent'));
-    const result = media.delete({ callId: 'c1', reason: 'bye' });
+    const result = ending.delete({ callId: 'c1', reason: 'bye' });
     await clock.advance(FIRST_TRY_MS);
     expect(await result).toEqual({ reply: undefined });
     expect(calls.get('c1')).toBeUndefined();
@@ -506,21 +506,21 @@ describe('a delete', () => {
   });
 
   test('of an announced call touches no node', async () => {
-    const { media, asked, calls } = makeCluster();
+    const { ending, media, asked, calls } = makeCluster();
     expect(await media.announce(offer())).toBeUndefined();
-    expect(await media.delete({ callId: 'c1', reason: '486' })).toEqual({ reply: undefined });
+    expect(await ending.delete({ callId: 'c1', reason: '486' })).toEqual({ reply: undefined });
     expect(asked()).toEqual([]);
     expect(calls.get('c1')).toBeUndefined();
   });
 
   test('of one of several branches names branch and caller tag, and the others go on', async () => {
-    const { media, relay, calls } = makeCluster();
+    const { ending, media, relay, calls } = makeCluster();
     relayed(await media.offer(offer({ branch: 'b0' })));
     relayed(await media.offer(offer({ branch: 'b1' })));
-    await media.delete({ callId: 'c1', branch: 'b0', reason: '486' });
+    await ending.delete({ callId: 'c1', branch: 'b0', reason: '486' });
     expect(relay(0).deletes).toEqual([{ callId: 'c1', memo: null, tags: ['A'], branch: 'b0', fromTag: 'A' }]);
     expect(calls.get('c1')?.legs.map(({ branch }) => branch)).toEqual(['b1']);
-    await media.delete({ callId: 'c1', branch: 'b1', reason: '486' });
+    await ending.delete({ callId: 'c1', branch: 'b1', reason: '486' });
     expect(relay(0).deletes.at(-1)).toEqual({ callId: 'c1', memo: null, tags: ['A'] });
     expect(calls.get('c1')).toBeUndefined();
   });

@@ -100,7 +100,7 @@ describe('memo and sessions', () => {
   });
 
   test('go with the tags of all parties to queries, commands and the delete', async () => {
-    const { media, relay } = await answered();
+    const { ending, media, relay } = await answered();
     const call = { callId: 'c1', memo: 'answered', tags: ['A', 'B'] };
     await media.query('c1');
     await media.query('c1', undefined, 'B');
@@ -110,15 +110,15 @@ describe('memo and sessions', () => {
     ]);
     await media.command({ command: 'start recording', 'call-id': 'c1' }, offer());
     expect(relay(0).commanded).toEqual([call]);
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     expect(relay(0).deletes).toEqual([call]);
   });
 
   test('go to the delete of one branch too', async () => {
-    const { media, relay } = makeCluster();
+    const { ending, media, relay } = makeCluster();
     relay(0).remembered = { memo: 'two branches' };
     for (const branch of ['b0', 'b1']) relayed(await media.offer(offer({ branch })));
-    await media.delete({ callId: 'c1', branch: 'b0', reason: '486' });
+    await ending.delete({ callId: 'c1', branch: 'b0', reason: '486' });
     expect(relay(0).deletes).toEqual([
       { callId: 'c1', memo: 'two branches', tags: ['A'], branch: 'b0', fromTag: 'A' },
     ]);
@@ -149,12 +149,12 @@ describe('memo and sessions', () => {
 
   test('are less after the delete of one branch, in memory, on disk and in the count', async () => {
     const cluster = makeCluster();
-    const { media, relay, calls } = cluster;
+    const { ending, media, relay, calls } = cluster;
     relay(0).remembered = { memo: 'two branches', sessions: 4 };
     for (const branch of ['b0', 'b1']) relayed(await media.offer(offer({ branch })));
     const gate = Promise.withResolvers<DeleteResult>();
     spyOn(relay(0), 'delete').mockReturnValueOnce(gate.promise);
-    const deleting = media.delete({ callId: 'c1', branch: 'b0', reason: '486' });
+    const deleting = ending.delete({ callId: 'c1', branch: 'b0', reason: '486' });
     expect(await known(cluster)).toEqual([
       ['two branches', 4],
       ['two branches', 4],
@@ -168,7 +168,7 @@ describe('memo and sessions', () => {
     ]);
     expect(calls.sessionsOn(0)).toBe(3);
     // The delete of the whole is of what is left.
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     expect(relay(0).deletes.at(-1)).toMatchObject({ memo: 'one branch' });
   });
 
@@ -203,8 +203,8 @@ describe('memo and sessions', () => {
   });
 
   test('are with the row of a call that has ended', async () => {
-    const { store, media, calls } = await answered();
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    const { store, ending, calls } = await answered();
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     await flush(store);
     expect(store.findEndedCall('c1')).toMatchObject({ memo: 'answered', sessions: 3 });
     expect(calls.sessionsOn(0)).toBe(0);
@@ -308,9 +308,9 @@ describe('a new call that a node did not take', () => {
 
 describe('a delete that its node does not answer', () => {
   test('goes on with the memo', async () => {
-    const { media, relay, clock } = await answered();
+    const { ending, relay, clock } = await answered();
     relay(0).next('delete', fails('silent'), fails('silent'));
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     await clock.advance(60_000);
     expect(relay(0).deletes.length).toBeGreaterThanOrEqual(3);
     expect(new Set(relay(0).deletes.map(({ memo }) => memo))).toEqual(new Set(['answered']));
@@ -318,11 +318,11 @@ describe('a delete that its node does not answer', () => {
   });
 
   test('as the node is dead, has the memo when it is back', async () => {
-    const { media, relay, clock, strays, fleet } = await answered();
+    const { ending, relay, clock, strays, fleet } = await answered();
     const member = fleet.get(0);
     if (member === undefined) throw new Error('there is a node 0');
     member.opinion = { ...member.opinion, health: 'down' };
-    await media.delete({ callId: 'c1', reason: 'bye' });
+    await ending.delete({ callId: 'c1', reason: 'bye' });
     member.opinion = { ...member.opinion, health: 'up' };
     strays.hurry(0);
     await clock.advance(0);

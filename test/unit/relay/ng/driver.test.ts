@@ -246,6 +246,57 @@ describe('delete', () => {
   });
 });
 
+describe('delete with statistics', () => {
+  const gone = (d: NgDriver) => d.delete({ callId: 'c1', wantsStatistics: true }, DEADLINE);
+
+  /** The commands sent and the outcome, with such replies in turn. */
+  async function exchange(driver: NgDriver, net: FakeNet, ...replies: NgDict[]) {
+    const before = net.sent.length;
+    const result = gone(driver);
+    for (const reply of replies) {
+      await settle();
+      net.reply(net.sent.length - 1, reply);
+    }
+    const outcome = await result;
+    const commands = net.sent.slice(before).map((_, index) => net.message(before + index).command);
+
+    return { commands, outcome };
+  }
+
+  test('asks before, as a node before 12.5 says nothing of a call it deletes by its Call-ID', async () => {
+    const { net, driver } = start();
+    const { commands, outcome } = await exchange(
+      driver,
+      net,
+      { totals: { RTP: {} }, created: 5, result: 'ok' },
+      { result: 'ok' },
+    );
+    expect(commands).toEqual(['query', 'delete']);
+    expect(outcome).toEqual({ found: true, reply: { totals: { RTP: {} }, created: 5, result: 'ok' } });
+  });
+
+  test('does not ask a node again that tells by itself', async () => {
+    const { net, driver } = start();
+    const own = { totals: { RTP: { packets: 9 } }, result: 'ok' };
+    const first = await exchange(driver, net, { totals: { RTP: {} }, result: 'ok' }, own);
+    expect(first).toEqual({ commands: ['query', 'delete'], outcome: { found: true, reply: own } });
+    const second = await exchange(driver, net, own);
+    expect(second).toEqual({ commands: ['delete'], outcome: { found: true, reply: own } });
+  });
+
+  test('goes on when the question fails', async () => {
+    const { net, driver } = start();
+    const { commands, outcome } = await exchange(
+      driver,
+      net,
+      { result: 'error', 'error-reason': 'Unknown call-id' },
+      { result: 'ok' },
+    );
+    expect(commands).toEqual(['query', 'delete']);
+    expect(outcome).toEqual({ found: true, reply: { result: 'ok' } });
+  });
+});
+
 describe('other commands', () => {
   test('query names the call, and a party if asked', async () => {
     expect(await sent((d) => d.query({ callId: 'c1' }, DEADLINE))).toEqual({

@@ -1,0 +1,114 @@
+/** The end of a call, of one branch of it, or of one party's part in it. */
+
+import type { Call } from '../domain/call.ts';
+import type { Failure } from '../domain/errors.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import { type NgDict, RelayFailure } from '../relay/driver.ts';
+import type { Clock } from '../util/clock.ts';
+import { log } from '../util/log.ts';
+import { relayCall } from './anchor.ts';
+import type { DeleteFacts } from './facts.ts';
+import type { Ledger } from './ledger.ts';
+import type { Search } from './search.ts';
+import type { Strays } from './strays.ts';
+
+export interface EndingParts {
+  readonly fleet: Fleet;
+  readonly ledger: Ledger;
+  readonly strays: Strays;
+  readonly search: Search;
+  readonly clock: Clock;
+}
+
+/** Said to a delete of something that is not there (ng-protocol 3.1). */
+const NOT_FOUND = "Call-ID not found or tags didn't match";
+
+export class Ending {
+  readonly #parts: EndingParts;
+  /** Time for a delete before it goes on by itself, ms. */
+  readonly #firstTryMs: number;
+
+  constructor(parts: EndingParts, firstTryMs: number) {
+    this.#parts = parts;
+    this.#firstTryMs = firstTryMs;
+  }
+
+  /**
+   * Ends a call, or one branch of it.
+   * @returns what the node said, its last statistics; undefined if it did not answer and will be told again
+   */
+  async delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
+    const { clock, fleet, ledger, search, strays } = this.#parts;
+    const call = ledger.get(facts.callId);
+    if (call === undefined) {
+      if (ledger.hasEnded(facts.callId)) return ledger.unknown(facts);
+      const { callId, tags = [], setId } = facts;
+      const reply = await search.deleteEverywhere({ callId, tags }, setId);
+
+      return reply === undefined ? ledger.unknown(facts) : { reply };
+    }
+    const { branch, ng } = facts;
+    const party = ng === undefined ? undefined : this.#deleteParty(call, ng);
+    if (party !== undefined) return { reply: party };
+    // A call whose offers named no branch ends as a whole, whatever the delete names.
+    const isBranch =
+      branch !== undefined &&
+      call.legs.some((leg) => leg.branch !== branch) &&
+      call.legs.some((leg) => leg.branch !== '');
+    const member = fleet.get(call.nodeId);
+    // Whatever the node says, the call is over. A dead one is told when it is back.
+    const isLater = member?.verdict('end') === 'later';
+    const told = isLater
+      ? undefined
+      : member?.driver
+          .delete(
+            {
+              ...relayCall(call),
+              ...(isBranch ? { branch, fromTag: call.callerTag } : {}),
+              ...(ng === undefined || isBranch ? {} : { wantsStatistics: true }),
+            },
+            clock.monotonic() + this.#firstTryMs,
+          )
+          .then((answer) => {
+            // Before the call counts as over: a removed node is forgotten with its last call, unless it has to be told yet.
+            if (!isBranch && answer instanceof RelayFailure) strays.add(member.id, call.callId, call.memo);
+
+            return answer;
+          });
+    if (isLater && !isBranch) strays.add(Number(call.nodeId), call.callId, call.memo);
+    if (isBranch) ledger.forget(call, (leg) => leg.branch === branch);
+    else await ledger.end(call, facts.reason, told);
+    const result = await told;
+    if (isBranch && result !== undefined && !(result instanceof RelayFailure) && result.left !== undefined) {
+      ledger.remember(call, result.left.memo, result.left.sessions);
+    }
+    if (!isBranch && result !== undefined && !(result instanceof RelayFailure) && !result.found) {
+      log.warning('call.was_lost', { call_id: call.callId, node: call.nodeId });
+    }
+
+    return { reply: result === undefined || result instanceof RelayFailure ? undefined : result.reply };
+  }
+
+  /**
+   * Forgets one party of a call that goes on with others. The node is not told: relays end the whole call, or the port
+   * the others use, when told to delete one of several answers (reference: ng-protocol 7).
+   */
+  forget(callId: string, tag: string): void {
+    const call = this.#parts.ledger.get(callId);
+    if (call !== undefined) this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
+  }
+
+  /** What an ng client hears whose delete ends nothing; undefined if it ends the call, or a branch (ng-protocol 8). */
+  #deleteParty(call: Call, { fromTag, leaving }: NonNullable<DeleteFacts['ng']>): NgDict | undefined {
+    const tags = new Set([call.callerTag, ...call.legs.map(({ tag }) => tag)]);
+    // Both parties are known, and this is neither.
+    if (fromTag !== undefined && tags.size > 1 && !tags.has(fromTag))
+      return { result: 'ok', warning: NOT_FOUND };
+    const goesOn = leaving !== undefined && leaving !== call.callerTag && tags.size > 2;
+    if (!goesOn) return undefined;
+    if (!tags.has(leaving)) return { result: 'ok', warning: NOT_FOUND };
+    this.#parts.ledger.forget(call, (leg) => leg.tag === leaving);
+
+    return { result: 'ok' };
+  }
+}

@@ -1,0 +1,92 @@
+/** What the delete of an ng client ends: such clients name parties, and mean several things by it (ng-protocol 8). */
+
+import { describe, expect, test } from 'bun:test';
+import type { DeleteFacts } from '../../../src/calls/facts.ts';
+import { Failure } from '../../../src/domain/errors.ts';
+import { type Cluster, makeCluster, phoneSdp, relayed } from '../../fakes/cluster.ts';
+
+const WARNING = "Call-ID not found or tags didn't match";
+
+/** A call of A with answers of these callees. */
+async function answered(...callees: readonly string[]): Promise<Cluster> {
+  const cluster = makeCluster();
+  const facts = { callId: 'c1', fromTag: 'A', extra: {}, direction: { from: 'inner', to: 'outer' } };
+  relayed(await cluster.media.offer({ ...facts, sdp: phoneSdp('10.9.9.9'), isInDialog: false }));
+  for (const toTag of callees) {
+    relayed(await cluster.media.answer({ ...facts, toTag, sdp: phoneSdp('203.0.113.9'), isFinal: true }));
+  }
+
+  return cluster;
+}
+
+async function end({ ending }: Cluster, ng: NonNullable<DeleteFacts['ng']>, branch?: string) {
+  const result = await ending.delete({
+    callId: 'c1',
+    reason: 'delete',
+    ng,
+    ...(branch === undefined ? {} : { branch }),
+  });
+  if (result instanceof Failure) throw new Error(result.message);
+
+  return result.reply;
+}
+
+describe('a delete by ng', () => {
+  test.each([['A'], ['B'], [undefined]])(
+    'from %p ends the call, and asks for its statistics',
+    async (tag) => {
+      const cluster = await answered('B');
+      await end(cluster, tag === undefined ? {} : { fromTag: tag });
+      expect(cluster.relay(0).deletes).toMatchObject([{ callId: 'c1', wantsStatistics: true }]);
+      expect(cluster.calls.get('c1')).toBeUndefined();
+    },
+  );
+
+  test('from somebody else leaves a call alone whose parties are known', async () => {
+    const cluster = await answered('B');
+    expect(await end(cluster, { fromTag: 'X' })).toEqual({ result: 'ok', warning: WARNING });
+    expect(cluster.relay(0).deletes).toEqual([]);
+    expect(cluster.calls.get('c1')).toBeDefined();
+  });
+
+  test('from a callee nobody has heard of yet ends the call', async () => {
+    const cluster = await answered();
+    await end(cluster, { fromTag: 'B' });
+    expect(cluster.calls.get('c1')).toBeUndefined();
+  });
+
+  test('of one of several callees forgets him, and the node is not told', async () => {
+    const cluster = await answered('B', 'C');
+    expect(await end(cluster, { fromTag: 'A', leaving: 'B' })).toEqual({ result: 'ok' });
+    expect(cluster.relay(0).deletes).toEqual([]);
+    expect(cluster.calls.get('c1')?.legs.map(({ tag }) => tag)).toEqual(['A', 'C']);
+    await end(cluster, { fromTag: 'A', leaving: 'C' });
+    expect(cluster.calls.get('c1')).toBeUndefined();
+  });
+
+  test('of a callee who is not there leaves the others alone', async () => {
+    const cluster = await answered('B', 'C');
+    expect(await end(cluster, { fromTag: 'A', leaving: 'D' })).toEqual({ result: 'ok', warning: WARNING });
+    expect(cluster.calls.get('c1')?.legs.map(({ tag }) => tag)).toEqual(['A', 'B', 'C']);
+  });
+
+  test('of the caller by a callee ends the call, however many callees there are', async () => {
+    const cluster = await answered('B', 'C');
+    await end(cluster, { fromTag: 'B', leaving: 'A' });
+    expect(cluster.calls.get('c1')).toBeUndefined();
+  });
+
+  test('of a branch ends a call whose offers named none', async () => {
+    const cluster = await answered('B');
+    await end(cluster, {}, 'z9hG4bK1');
+    expect(cluster.relay(0).deletes).toMatchObject([{ callId: 'c1', wantsStatistics: true }]);
+    expect(cluster.relay(0).deletes[0]).not.toHaveProperty('branch');
+    expect(cluster.calls.get('c1')).toBeUndefined();
+  });
+});
+
+test('a delete by HTTP asks for no statistics', async () => {
+  const cluster = await answered('B');
+  await cluster.ending.delete({ callId: 'c1', reason: 'bye' });
+  expect(cluster.relay(0).deletes).toEqual([expect.not.objectContaining({ wantsStatistics: true })]);
+});
