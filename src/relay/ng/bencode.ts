@@ -30,8 +30,14 @@ export interface Bounds {
   readonly items: number;
 }
 
+/** How to decode. */
+export interface Decoding extends Bounds {
+  /** A key of the outermost dictionary: given twice with a string each, it becomes the list of both. By default the first one counts. */
+  readonly paired?: string;
+}
+
 /** What fits into a datagram. */
-const DATAGRAM: Bounds = { bytes: MAX_BYTES, items: MAX_ITEMS };
+export const DATAGRAM: Bounds = { bytes: MAX_BYTES, items: MAX_ITEMS };
 
 const I = 0x69;
 const L = 0x6c;
@@ -107,11 +113,12 @@ function write(value: NgValue, depth: number): string {
  * strings, a string or number cut off, a key without value.
  * Numbers beyond 2^53 come as strings of digits, which rtpengine takes for numbers too: nothing is rounded.
  */
-export function decode(bytes: Uint8Array, bounds: Bounds = DATAGRAM): NgValue | DecodeError {
-  if (bytes.length > bounds.bytes) return new DecodeError(`longer than ${bounds.bytes} bytes`, bounds.bytes);
+export function decode(bytes: Uint8Array, decoding: Decoding = DATAGRAM): NgValue | DecodeError {
+  if (bytes.length > decoding.bytes)
+    return new DecodeError(`longer than ${decoding.bytes} bytes`, decoding.bytes);
   const decoder = new Decoder(
     bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-    bounds.items,
+    decoding,
   );
   const value = decoder.value(0);
 
@@ -126,10 +133,12 @@ class Decoder {
   #items = 0;
   readonly #bytes: Buffer;
   readonly #maxItems: number;
+  readonly #paired: string | undefined;
 
-  constructor(bytes: Buffer, maxItems: number) {
+  constructor(bytes: Buffer, { items, paired }: Decoding) {
     this.#bytes = bytes;
-    this.#maxItems = maxItems;
+    this.#maxItems = items;
+    this.#paired = paired;
   }
 
   value(depth: number): NgValue | undefined {
@@ -210,7 +219,10 @@ class Decoder {
       const key = this.#string(byte);
       const item = key === undefined ? undefined : this.value(depth);
       if (key === undefined || item === undefined) return undefined;
-      if (dict[key] === undefined) dict[key] = item;
+      const first = dict[key];
+      if (first === undefined) dict[key] = item;
+      else if (depth === 1 && key === this.#paired && typeof first === 'string' && typeof item === 'string')
+        dict[key] = [first, item];
     }
 
     return dict;

@@ -1,12 +1,9 @@
-/** Reading messages as rtpengine 10.5 does, and its error reply. */
+/** Reading messages as rtpengine 10.5 does. */
 
 import type { NgDict, NgValue } from '../driver.ts';
 import { FAULT_NAMES, type FaultOrder, parseOrder } from '../fake/faults.ts';
 
-/** An error reply. */
-export function error(reason: string): NgDict {
-  return { result: 'error', 'error-reason': reason };
-}
+export { errorReply as error } from './payload.ts';
 
 /** A string, its key with hyphens or spaces; numbers count as their text. */
 export function text(message: NgDict, key: string): string | undefined {

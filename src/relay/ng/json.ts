@@ -1,72 +1,68 @@
-/** The JSON form of ng messages, which the fake relay takes as rtpengine does; our own driver speaks bencode only (reference: ng-protocol 2). */
+/** The JSON form of ng messages, which clients may speak to us; our own driver speaks bencode only (reference: ng-protocol 2). */
 
+import { fromText } from '../../util/bytes.ts';
 import type { NgDict, NgValue } from '../driver.ts';
-import { DecodeError, MAX_BYTES, MAX_DEPTH, MAX_ITEMS, newDict } from './bencode.ts';
+import { type Bounds, DATAGRAM, DecodeError, MAX_DEPTH, newDict } from './bencode.ts';
+
+/** The reason of a `DecodeError` where the bytes are no JSON at all; with any other they are, but no ng message. */
+export const NOT_JSON = 'not JSON';
+
+// Other bytes than UTF-8 are no JSON; replaced silently, they would make another SDP.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Decodes a JSON object as 10.5 does: true and false become 1 and 0, null and fractions are refused.
+ * Decodes a JSON object as 10.5 does: true and false become 1 and 0, null and fractions are refused. Never throws.
  * Strings become byte strings in UTF-8. The offset of an error is 0: the engine does not tell it.
  */
-export function decodeJson(bytes: Uint8Array): NgDict | DecodeError {
-  if (bytes.length > MAX_BYTES) return new DecodeError(`longer than ${MAX_BYTES} bytes`, MAX_BYTES);
-  if (nesting(bytes) > MAX_DEPTH) return new DecodeError(`more than ${MAX_DEPTH} levels`, 0);
+export function decodeJson(bytes: Uint8Array, bounds: Bounds = DATAGRAM): NgDict | DecodeError {
+  if (bytes.length > bounds.bytes) return new DecodeError(`longer than ${bounds.bytes} bytes`, bounds.bytes);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    // The engine's parser is safe at any depth; only what walks through its result must count the levels.
+    parsed = JSON.parse(utf8.decode(bytes));
   } catch {
-    return new DecodeError('not JSON', 0);
+    return new DecodeError(NOT_JSON, 0);
   }
-  const value = convert(parsed, { items: 0 });
-  if (value === undefined) return new DecodeError('a null, a fraction, or too many values', 0);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    return new DecodeError('no object', 0);
+  const value = convert(parsed, 0, { left: bounds.items });
 
-  return typeof value === 'object' && !Array.isArray(value)
-    ? (value as NgDict)
-    : new DecodeError('no object', 0);
+  return value === undefined
+    ? new DecodeError('a null, a fraction, too many values or too many levels', 0)
+    : (value as NgDict);
 }
 
-/** Encodes a dictionary as JSON, its byte strings as they are. */
-export function encodeJson(value: NgDict): Buffer {
-  return Buffer.from(JSON.stringify(value), 'latin1');
+/** Encodes a dictionary as JSON, a byte string with its byte strings as they are. Throws a TypeError for a character above 255. */
+export function encodeJsonText(value: NgDict): string {
+  const text = JSON.stringify(value);
+  if (/[^\0-\xff]/.test(text))
+    throw new TypeError('ng strings are byte strings; this one has a character above 255');
+
+  return text;
 }
 
-/** Levels of brackets, those in strings counted too: an upper limit, found before the parser sees the bytes. */
-function nesting(bytes: Uint8Array): number {
-  let open = 0;
-  let deepest = 0;
-  for (const byte of bytes) {
-    if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++open);
-    else if ((byte === 0x7d || byte === 0x5d) && open > 0) open--;
-  }
-
-  return deepest;
-}
-
-function convert(value: unknown, count: { items: number }): NgValue | undefined {
-  if (++count.items > MAX_ITEMS) return undefined;
-  if (typeof value === 'string') return toBytes(value);
+function convert(value: unknown, depth: number, items: { left: number }): NgValue | undefined {
+  if (--items.left < 0) return undefined;
+  if (typeof value === 'string') return fromText(value);
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
+  if (typeof value !== 'object' || value === null || depth >= MAX_DEPTH) return undefined;
   if (Array.isArray(value)) {
     const list: NgValue[] = [];
     for (const item of value) {
-      const converted = convert(item, count);
+      const converted = convert(item, depth + 1, items);
       if (converted === undefined) return undefined;
       list.push(converted);
     }
 
     return list;
   }
-  if (typeof value !== 'object' || value === null) return undefined;
   const dict = newDict();
   for (const [key, item] of Object.entries(value)) {
-    const converted = convert(item, count);
+    const converted = convert(item, depth + 1, items);
     if (converted === undefined) return undefined;
-    dict[toBytes(key)] = converted;
+    dict[fromText(key)] = converted;
   }
 
   return dict;
-}
-
-function toBytes(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
 }

@@ -35,6 +35,8 @@ const OWN_KEYS: ReadonlySet<string> = new Set([
   'media-address',
   'address-family',
   'direction',
+  'from-interface',
+  'to-interface',
 ]);
 
 const REPLACE = ['origin', 'session-connection'];

@@ -139,6 +139,18 @@ describe('decode', () => {
     expect(read(text)).toContain(reason);
   });
 
+  test('makes a list of a key given twice, if asked to, at the top level and of strings only', () => {
+    const pair = (text: string): string =>
+      JSON.stringify(decode(bytes(text), { bytes: 100, items: 100, paired: 'k' }));
+    expect(pair('d1:k1:x1:a1:-1:k1:ye')).toBe('{"k":["x","y"],"a":"-"}');
+    expect(pair('d1:k1:x1:k1:y1:k1:ze')).toBe('{"k":["x","y"]}');
+    expect(pair('d1:k1:x1:ki1ee')).toBe('{"k":"x"}');
+    expect(pair('d1:ki1e1:k1:xe')).toBe('{"k":1}');
+    expect(pair('d1:kl1:xe1:k1:ye')).toBe('{"k":["x"]}');
+    expect(pair('d1:ad1:k1:x1:k1:yee')).toBe('{"a":{"k":"x"}}');
+    expect(pair('d1:a1:x1:a1:ye')).toBe('{"a":"x"}');
+  });
+
   test('refuses more levels than MAX_DEPTH', () => {
     expect(read('l'.repeat(MAX_DEPTH))).toStartWith('[');
     expect(read('l'.repeat(MAX_DEPTH + 1))).toContain('levels');
