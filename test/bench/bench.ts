@@ -1,6 +1,6 @@
 /**
  * The benchmark: the appliance beside the floor (no state) and beside the relay itself, in one run on one machine.
- * `npm run bench [-- --kind rtpengine|rtpproxy] [--only fake|real|start|soak] [--seconds 5] [--soak 300] [--binary FILE]
+ * `npm run bench [-- --kind rtpengine|rtpproxy] [--only fake|real|ng|start|soak] [--seconds 5] [--soak 300] [--binary FILE]
  * [--against OTHER-BINARY]`. Read the ratios; machines are noisy. With `--against` another build of the appliance, as of an earlier
  * commit, takes its turns too. Real rtpproxies need RTPPROXY_BIN in the environment.
  */
@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { NODE_KINDS, type NodeKind } from '../../src/domain/node.ts';
-import { direct } from './direct.ts';
+import { freeUdpPort } from '../lab/ports.ts';
+import { direct, directAtRate } from './direct.ts';
 import { closedLoop, type LoadResult, type MakeCall, openLoop, quantile } from './load.ts';
 import { type Measured, start, stopAll } from './processes.ts';
 import { driversOf, fakeRelays, type Relays, realRelays } from './relays.ts';
@@ -181,17 +182,56 @@ async function against(relays: Relays): Promise<void> {
         ]),
   ]);
   print(`${name}, 500 calls/s`, rows);
-  const [p50, p99] = [0.5, 0.99].map((share) => {
-    const [a, b] = rows.map(({ result }) => quantile(result.times, share));
-
-    return (b ?? 0) - (a ?? 0);
-  });
-  console.log(`(b) adds to (a): p50 ${p50?.toFixed(2)} ms, p99 ${p99?.toFixed(2)} ms`);
+  const [a, b] = rows.map(({ result }) => result) as [LoadResult, LoadResult];
+  console.log(`(b) beside (a): ${added(b, a)}`);
   await floor.stop();
   await appliance.server.stop();
   await earlier?.server.stop();
   for (const driver of drivers) driver.close();
   await relays.stop();
+}
+
+/** Commands a second in all, for the time the front-end adds. */
+const NG_RATE = 5000;
+
+/** ng through the front-end beside ng straight to the relay. */
+async function throughFront(relays: Relays): Promise<void> {
+  const port = await freeUdpPort();
+  const { server, url } = await startServing(join(scratch, 'ng.db'), binary, `udp:127.0.0.1:${port}`);
+  await addNodes(url, relays);
+  const front = driversOf({ kind: 'rtpengine', places: [`127.0.0.1:${port}`] });
+  const drivers = driversOf(relays);
+  const sdps = { offer: OFFER, answer: ANSWER };
+  await direct(front, sdps, 8, 3);
+  const measure = async (title: string, load: (to: typeof front, time: number) => Promise<LoadResult>) => {
+    const rows = await sideBySide([
+      { what: '(n) ng front-end', server, load: (time) => load(front, time) },
+      { what: '(c) relay, direct', load: (time) => load(drivers, time) },
+    ]);
+    print(`ng, ${relays.name}, ${title}`, rows);
+
+    return rows.map(({ result }) => result) as [LoadResult, LoadResult];
+  };
+  for (const inFlight of [1, 64]) {
+    const [n, c] = await measure(`${inFlight} in flight, as fast as it goes`, (to, time) =>
+      direct(to, sdps, inFlight, time),
+    );
+    const share = n.calls / n.seconds / (c.calls / c.seconds);
+    console.log(`(n) : (c) = ${(share * 100).toFixed(0)} % of the calls/s; ${added(n, c)}`);
+  }
+  const [n, c] = await measure(`${NG_RATE} commands/s`, (to, time) =>
+    directAtRate(to, sdps, NG_RATE / 3, time),
+  );
+  console.log(`${added(n, c)}; left out ${n.leftOut} and ${c.leftOut}`);
+  for (const driver of [...front, ...drivers]) driver.close();
+  await server.stop();
+  await relays.stop();
+}
+
+function added(one: LoadResult, other: LoadResult): string {
+  const [p50, p99] = [0.5, 0.99].map((share) => quantile(one.times, share) - quantile(other.times, share));
+
+  return `added p50 ${p50?.toFixed(2)} ms, p99 ${p99?.toFixed(2)} ms`;
 }
 
 /** Adds the nodes of the benchmark. */
@@ -215,11 +255,14 @@ async function addNodes(url: URL, { kind, places }: Relays): Promise<void> {
 async function startServing(
   database: string,
   program = binary,
+  ngListen = '',
 ): Promise<{ server: Measured; url: URL; startedMs: number }> {
   const begin = performance.now();
   const server = await start(
     [program, 'serve', '--database-path', database, '--http-listen', '127.0.0.1:0', '--log-format', 'json'],
     /appliance\.started/,
+    // An earlier build may not know the setting.
+    program === binary ? { RTP_CLUSTER_NG_LISTEN: ngListen } : {},
   );
   const url = new URL(String(JSON.parse(server.line).url));
   await fetch(new URL('/readyz', url));
@@ -274,6 +317,7 @@ try {
   for (const kind of kinds) {
     if (wants('fake')) await against(await fakeRelays(kind, binary));
     if (wants('real')) await againstReal(kind);
+    if (wants('ng') && kind === 'rtpengine') await throughFront(await fakeRelays(kind, binary));
     if (values.only === 'soak') await soak(await fakeRelays(kind, binary));
   }
   if (wants('start')) await storedCalls();

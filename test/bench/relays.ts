@@ -51,7 +51,7 @@ export async function realRelays(kind: NodeKind): Promise<Relays | string> {
 }
 
 /** Our own drivers, one for each relay. */
-export function driversOf({ kind, places }: Relays): readonly RelayDriver[] {
+export function driversOf({ kind, places }: Pick<Relays, 'kind' | 'places'>): readonly RelayDriver[] {
   return places.map((place) =>
     kind === 'rtpengine'
       ? createNgDriver(placeOf(place), systemClock)
