@@ -25,6 +25,9 @@ import { tellersAt } from './fleet/nodes-at.ts';
 import { Orders } from './fleet/orders.ts';
 import { Roster } from './fleet/roster.ts';
 import { Watch } from './fleet/watch.ts';
+import { NgCommands } from './front/commands.ts';
+import { Exchange } from './front/exchange.ts';
+import { NgServer } from './front/server.ts';
 import { createApp } from './http/app.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { Guard } from './http/guard.ts';
@@ -35,7 +38,7 @@ import { createNgMonitor } from './relay/ng/monitor.ts';
 import { createRtpproxyDriver } from './relay/rtpproxy/driver.ts';
 import { createRtpproxyMonitor } from './relay/rtpproxy/monitor.ts';
 import { NoticeProblem, NoticeServer } from './relay/rtpproxy/notice-server.ts';
-import { DatabaseProblem, explain, type OpenDatabase, openDatabase } from './store/open.ts';
+import { DatabaseProblem, explain, openDatabase } from './store/open.ts';
 import { Store } from './store/store.ts';
 import { type Clock, systemClock } from './util/clock.ts';
 import { log } from './util/log.ts';
@@ -55,10 +58,16 @@ export class StartProblem {
 
 export async function startAppliance(settings: Settings): Promise<Appliance | StartProblem> {
   const clock = systemClock;
-  const database = openDatabase(settings.database);
-  if (database instanceof DatabaseProblem) return new StartProblem(database.message);
-  const started = startMemory(settings, database, clock);
-  if (started instanceof StartProblem) return started;
+  // First of all: a SIP proxy that finds nobody at the port leaves us alone for a while, one that has to wait asks again.
+  const ngServer = new NgServer({ ...settings.ng, clock });
+  const problem = await ngServer.start();
+  if (problem !== undefined) return new StartProblem(problem.message);
+  const started = startMemory(settings, clock);
+  if (started instanceof StartProblem) {
+    ngServer.close();
+
+    return started;
+  }
   const { store, fleet, calls, strays, told } = started;
   const ledger = new Ledger(calls, store, fleet, clock);
   const directions = new Directions(fleet, settings);
@@ -76,6 +85,10 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   );
   const ending = new Ending({ fleet, ledger, strays, search, clock }, settings.media.firstTryMs);
   const requests = new Requests(media, ending, ledger, replays, history, clock);
+  const exchange = new Exchange(
+    new NgCommands({ requests, fleet, calls, sides: settings.sides, clock }).handle,
+    clock,
+  );
   const isBusy = (callId: string): boolean => requests.isBusy(callId);
   const checkup = new Checkup({ fleet, calls, ledger, clock, isBusy }, settings.calls.checkAfterS * 1000);
   const notices = new Notices({ calls, ledger, checkup, clock });
@@ -117,9 +130,11 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     senders,
     reconcile,
     notices,
+    askNg: (message, setId) => exchange.take(message, 'http', setId),
     clock,
   });
   const abandon = ({ message }: ListenProblem | NoticeProblem): StartProblem => {
+    ngServer.close();
     orders.stop();
     watch.stop();
     strays.stop();
@@ -151,6 +166,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       maxTraces: settings.explain.keepMax,
     },
   );
+  ngServer.begin(exchange);
   reconcile.start();
   const stopWebhooks = startWebhooks(store, clock, settings.webhooks, told);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
@@ -162,7 +178,8 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       readiness.isStopping = true;
       log.info('appliance.stopping', { grace_ms: settings.stop.graceMs });
       streams.stop();
-      await server.stop(settings.stop.graceMs);
+      const { graceMs } = settings.stop;
+      await Promise.all([server.stop(graceMs), ngServer.finish(graceMs)]);
       noticeServer?.stop();
       await stopWebhooks();
       stopHousekeeping();
@@ -174,6 +191,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       history.stop();
       fleet.close();
       store.close();
+      ngServer.close();
       log.info('appliance.stopped', { calls: calls.size });
     },
   };
@@ -195,8 +213,10 @@ async function startNoticeServer(
   return (await server.start()) ?? server;
 }
 
-/** Fills the memory from the database. */
-function startMemory(settings: Settings, database: OpenDatabase, clock: Clock) {
+/** Opens the database and fills the memory from it. */
+function startMemory(settings: Settings, clock: Clock) {
+  const database = openDatabase(settings.database);
+  if (database instanceof DatabaseProblem) return new StartProblem(database.message);
   try {
     const store = new Store(database, clock);
     const calls = new CallTable(settings.calls.max);

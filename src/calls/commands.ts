@@ -23,13 +23,17 @@ const REFUSED_COMMANDS: ReadonlyMap<string, string> = new Map([
   ['mesh', 'it joins calls in a way that is not checked yet'],
 ]);
 
-/** Why a command is not passed on, or undefined if it is. */
+/** What rtpengine says to a command it does not know (ng-protocol 3.1). */
+const UNRECOGNIZED = 'Unrecognized command';
+
+/** Why a command is not passed on, or undefined if it is. To one that nobody knows it says what a relay would say. */
 export function refuseCommand(command: string): Failure | undefined {
   if (COMMANDS.has(command)) return undefined;
-  const why = REFUSED_COMMANDS.get(command) ?? 'it is not known to concern one call only';
+  const why = REFUSED_COMMANDS.get(command);
 
   return new Failure(
     'RTPC_COMMAND_UNSUPPORTED',
-    `"${command}" cannot be sent as a command: ${why}; allowed are ${[...COMMANDS].join(', ')}`,
+    `"${command}" cannot be sent as a command: ${why ?? 'it is not known to concern one call only'}; allowed are ${[...COMMANDS].join(', ')}`,
+    why === undefined ? UNRECOGNIZED : '',
   );
 }

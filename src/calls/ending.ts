@@ -21,7 +21,7 @@ export interface EndingParts {
 }
 
 /** Said to a delete of something that is not there (ng-protocol 3.1). */
-const NOT_FOUND = "Call-ID not found or tags didn't match";
+export const NOT_FOUND = "Call-ID not found or tags didn't match";
 
 export class Ending {
   readonly #parts: EndingParts;
@@ -65,7 +65,8 @@ export class Ending {
             {
               ...relayCall(call),
               ...(isBranch ? { branch, fromTag: call.callerTag } : {}),
-              ...(ng === undefined || isBranch ? {} : { wantsStatistics: true }),
+              // As rtpengine 10.5, which tells them to those who name a party.
+              ...(ng?.fromTag === undefined || isBranch ? {} : { wantsStatistics: true }),
             },
             clock.monotonic() + this.#firstTryMs,
           )

@@ -50,8 +50,9 @@ export interface DeleteFacts {
   readonly branch?: string;
   readonly setId?: number;
   readonly reason: string;
-  /** What an ng client says besides; such a client is told the final statistics of a call. */
+  /** What an ng client says besides. */
   readonly ng?: {
+    /** The party that ends the call; who names one is told the final statistics. */
     readonly fromTag?: string;
     /** The one callee who leaves a call that goes on with others; missing if the call is over. */
     readonly leaving?: string;

@@ -333,5 +333,7 @@ function shownSides({ from, to }: Direction): string {
 function otherCalls(message: NgDict): string[] {
   const named = [message['to-call-id'], message['source-call-id'], message.calls].flat();
 
-  return named.filter((value) => value !== undefined).map(String);
+  return named
+    .filter((value) => value !== undefined)
+    .map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value)));
 }

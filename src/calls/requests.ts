@@ -101,7 +101,10 @@ export class Requests {
   }
 
   delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
-    return this.#serial.run(facts.callId, `delete\n${facts.branch}`, () => this.#delete(facts, null));
+    const { callId, branch, ng } = facts;
+    const same = ['delete', branch, ng?.fromTag, ng?.leaving].join('\n');
+
+    return this.#serial.run(callId, same, () => this.#delete(facts, null));
   }
 
   query(callId: string, setId?: number, fromTag?: string): Promise<NodeReply | Failure> {
@@ -111,7 +114,7 @@ export class Requests {
   }
 
   command(message: NgDict, facts: CallFacts): Promise<NodeReply | Failure> {
-    return this.#run(facts.callId, `command\n${JSON.stringify(message)}`, (deadline) =>
+    return this.#run(facts.callId, `command\n${rest(facts)}\n${JSON.stringify(message)}`, (deadline) =>
       this.#timed(String(message.command), facts.callId, null, () =>
         this.#media.command(message, facts, deadline),
       ),
@@ -283,8 +286,8 @@ export class Requests {
 }
 
 /** What besides tags and SDP makes two requests different. */
-function rest({ direction, setId, require, prefer, extra }: CallFacts): string {
-  return JSON.stringify([direction, setId, require, prefer, extra]);
+function rest({ direction, readerSide, setId, require, prefer, extra }: CallFacts): string {
+  return JSON.stringify([direction, readerSide, setId, require, prefer, extra]);
 }
 
 function memoryOf(call: Call): CallMemory {

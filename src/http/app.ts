@@ -23,6 +23,7 @@ import { fleetRoutes } from './fleet.ts';
 import type { Guard } from './guard.ts';
 import { healthRoutes, type Readiness } from './health.ts';
 import { mediaRoutes } from './media.ts';
+import { type AskNg, ngRoutes } from './ng.ts';
 import { nodeOrderRoutes } from './node-orders.ts';
 import { nodeRoutes } from './nodes.ts';
 import { notifyRoutes } from './notify.ts';
@@ -52,6 +53,7 @@ export interface AppParts {
   readonly senders: WeakMap<Request, string>;
   readonly reconcile: Reconcile;
   readonly notices: Notices;
+  readonly askNg: AskNg;
   readonly clock: Clock;
 }
 
@@ -79,6 +81,7 @@ export function createApp(parts: AppParts): AnyElysia {
       if (failure !== undefined) throw failure;
     })
     .use(mediaRoutes(requests, sides, maxBodyBytes))
+    .use(ngRoutes(parts.askNg))
     .use(nodeRoutes(parts))
     .use(nodeOrderRoutes(parts))
     .use(reconcileRoutes(fleet, parts.reconcile))

@@ -1,5 +1,6 @@
 /** Reads the facts of a media request: from the query, from `X-` headers, from a JSON body, in this order. */
 
+import { findFault, MAX_CALL_ID, MAX_TAG } from '../calls/identifiers.ts';
 import { Failure } from '../domain/errors.ts';
 import { readTags } from '../domain/node-limits.ts';
 import { type Direction, findSide, parseDirection, type Sides } from '../domain/side.ts';
@@ -8,9 +9,6 @@ import { parseFlags } from '../relay/ng/flags.ts';
 import { fromText, percentDecode } from '../util/bytes.ts';
 import { familyOf } from '../util/ip.ts';
 
-/** Longest Call-ID and tag, bytes. SIP sets none; longer ones are attacks on tables and logs. */
-const MAX_CALL_ID = 1024;
-const MAX_TAG = 512;
 const MAX_FLAGS = 4096;
 /** Longest reason for an end, bytes. */
 const MAX_END = 64;
@@ -83,7 +81,9 @@ export class Parameters {
   direction(): Direction | undefined | Failure {
     const list = this.#json?.direction;
     if (Array.isArray(list)) {
-      const [from, to] = list.map((name) => findSide(String(name), this.#sides));
+      const [from, to] = list.map((name) =>
+        typeof name === 'string' ? findSide(name, this.#sides) : undefined,
+      );
       if (from !== undefined && to !== undefined && list.length === 2) return { from, to };
 
       return new Failure(
@@ -170,8 +170,10 @@ export class Parameters {
   /** Tags of nodes, separated by commas or in a JSON array; undefined if there are none. */
   tags(name: 'require' | 'prefer'): readonly string[] | undefined | Failure {
     const list = this.#json?.[name];
-    const words = Array.isArray(list) ? list.map(String) : this.text(name)?.split(',');
+    const words: readonly NgValue[] | undefined = Array.isArray(list) ? list : this.text(name)?.split(',');
     if (words === undefined) return undefined;
+    if (!words.every((word) => typeof word === 'string'))
+      return new Failure('RTPC_BAD_PARAMETER', `${name}: a list must hold tags, in quotes`);
     const tags = readTags(words.filter((word) => word.trim() !== ''));
 
     return tags instanceof Failure ? new Failure(tags.code, `${name}: ${tags.message}`) : tags;
@@ -200,24 +202,9 @@ export class Parameters {
   #identifier(name: Name, max: number): string | Failure {
     const text = this.text(name);
     if (text === undefined) return new Failure('RTPC_BAD_PARAMETER', `${name} is missing`);
-    if (text.length > max) {
-      return new Failure(
-        'RTPC_BAD_PARAMETER',
-        `${name} has ${text.length} bytes; at most ${max} are allowed`,
-      );
-    }
-    // RFC 3261 section 25.1: no white space and no control characters in words and tokens.
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code <= 32 || code === 127) {
-        return new Failure(
-          'RTPC_BAD_PARAMETER',
-          `${name} has the byte ${code} at position ${i}; white space and control characters are not allowed`,
-        );
-      }
-    }
+    const fault = findFault(text, max);
 
-    return text;
+    return fault === undefined ? text : new Failure('RTPC_BAD_PARAMETER', `${name} ${fault}`);
   }
 }
 

@@ -3,11 +3,13 @@
 import { createApp } from '../../../src/http/app.ts';
 import { EventStreams } from '../../../src/http/event-streams.ts';
 import { Guard, type GuardOptions } from '../../../src/http/guard.ts';
+import type { AskNg } from '../../../src/http/ng.ts';
 import { type ClusterOptions, makeCluster, SIDES } from '../../fakes/cluster.ts';
 
 export interface ApiOptions extends ClusterOptions {
   readonly guard?: Partial<GuardOptions>;
   readonly maxBodyBytes?: number;
+  readonly askNg?: AskNg;
 }
 
 export function makeApi(options: ApiOptions = {}) {
@@ -34,6 +36,7 @@ export function makeApi(options: ApiOptions = {}) {
     senders,
     reconcile: cluster.reconcile,
     notices: cluster.notices,
+    askNg: options.askNg ?? (async () => undefined),
     clock: cluster.clock,
   });
   const ask = async (method: string, path: string, init: RequestInit = {}): Promise<Response> => {

@@ -149,6 +149,7 @@ describe('/openapi', () => {
       expect(document.openapi).toBe('3.1.0');
       expect(Object.keys(document.paths).sort()).toEqual([
         '/healthz',
+        '/ng',
         '/readyz',
         '/v1/calls',
         '/v1/calls/{call-id}',
