@@ -86,7 +86,14 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   const ending = new Ending({ fleet, ledger, strays, search, clock }, settings.media.firstTryMs);
   const requests = new Requests(media, ending, ledger, replays, history, clock);
   const exchange = new Exchange(
-    new NgCommands({ requests, fleet, calls, sides: settings.sides, clock }).handle,
+    new NgCommands({
+      requests,
+      fleet,
+      calls,
+      sides: settings.sides,
+      clock,
+      deleteDelayS: settings.ng.deleteDelayS,
+    }).handle,
     clock,
   );
   const isBusy = (callId: string): boolean => requests.isBusy(callId);
@@ -180,6 +187,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       streams.stop();
       const { graceMs } = settings.stop;
       await Promise.all([server.stop(graceMs), ngServer.finish(graceMs)]);
+      await requests.stop();
       noticeServer?.stop();
       await stopWebhooks();
       stopHousekeeping();

@@ -63,7 +63,7 @@ export class Directions {
   /** Sender's and reader's side of an offer. What is remembered of a tag wins over what the client says. */
   ofOffer(call: Call | undefined, facts: OfferFacts): Direction | Failure {
     if (call === undefined) return this.ofUnknownCall(facts);
-    const from = findTag(call, facts.fromTag)?.side ?? sideOfTag(call, facts.fromTag);
+    const from = findTag(call, facts.fromTag)?.side ?? this.#sideOfSender(call, facts);
     const reader = findTag(call, facts.toTag);
     if (reader !== undefined) return { from, to: reader.side };
     if (facts.toTag !== undefined) return { from, to: sideOfTag(call, facts.toTag) };
@@ -71,6 +71,13 @@ export class Directions {
 
     // A further branch may lead to another side than the first, so a reader not seen before is where the client says.
     return { from, to: facts.direction?.to ?? facts.readerSide ?? opposite };
+  }
+
+  /** A sender not seen before is where the client says, if there is no dialog yet that would say it. */
+  #sideOfSender(call: Call, { fromTag, toTag, direction }: OfferFacts): Side {
+    const isNewParty = fromTag !== call.callerTag && toTag === undefined;
+
+    return (isNewParty ? direction?.from : undefined) ?? sideOfTag(call, fromTag);
   }
 
   /** Sender's and reader's side of an answer; the client has no say, the offer decided it. */

@@ -23,6 +23,10 @@ export interface EndingParts {
 /** Said to a delete of something that is not there (ng-protocol 3.1). */
 export const NOT_FOUND = "Call-ID not found or tags didn't match";
 
+type NgParties = NonNullable<DeleteFacts['ng']>;
+
+const NOTHING_THERE: NgDict = { result: 'ok', warning: NOT_FOUND };
+
 export class Ending {
   readonly #parts: EndingParts;
   /** Time for a delete before it goes on by itself, ms. */
@@ -48,13 +52,15 @@ export class Ending {
       return reply === undefined ? ledger.unknown(facts) : { reply };
     }
     const { branch, ng } = facts;
-    const party = ng === undefined ? undefined : this.#deleteParty(call, ng);
-    if (party !== undefined) return { reply: party };
-    // A call whose offers named no branch ends as a whole, whatever the delete names.
-    const isBranch =
-      branch !== undefined &&
-      call.legs.some((leg) => leg.branch !== branch) &&
-      call.legs.some((leg) => leg.branch !== '');
+    if (ng !== undefined && !hasParty(call, ng)) return { reply: NOTHING_THERE };
+    if (ng !== undefined && isLeaving(call, ng)) {
+      ledger.forget(call, (leg) => leg.tag === ng.leaving);
+
+      return { reply: { result: 'ok' } };
+    }
+    const isBranch = isOfBranch(call, branch);
+    // Told of a branch it does not have, rtpengine 10.5 would end the whole call.
+    if (isBranch && !call.legs.some((leg) => leg.branch === branch)) return { reply: NOTHING_THERE };
     const member = fleet.get(call.nodeId);
     // Whatever the node says, the call is over. A dead one is told when it is back.
     const isLater = member?.verdict('end') === 'later';
@@ -90,6 +96,11 @@ export class Ending {
     return { reply: result === undefined || result instanceof RelayFailure ? undefined : result.reply };
   }
 
+  /** Whether a delete would end the whole call. */
+  endsAll(call: Call, { branch, ng }: DeleteFacts): boolean {
+    return !isOfBranch(call, branch) && (ng === undefined || (hasParty(call, ng) && !isLeaving(call, ng)));
+  }
+
   /**
    * Forgets one party of a call that goes on with others. The node is not told: relays end the whole call, or the port
    * the others use, when told to delete one of several answers (reference: ng-protocol 7).
@@ -98,18 +109,26 @@ export class Ending {
     const call = this.#parts.ledger.get(callId);
     if (call !== undefined) this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
   }
+}
 
-  /** What an ng client hears whose delete ends nothing; undefined if it ends the call, or a branch (ng-protocol 8). */
-  #deleteParty(call: Call, { fromTag, leaving }: NonNullable<DeleteFacts['ng']>): NgDict | undefined {
-    const tags = new Set([call.callerTag, ...call.legs.map(({ tag }) => tag)]);
-    // Both parties are known, and this is neither.
-    if (fromTag !== undefined && tags.size > 1 && !tags.has(fromTag))
-      return { result: 'ok', warning: NOT_FOUND };
-    const goesOn = leaving !== undefined && leaving !== call.callerTag && tags.size > 2;
-    if (!goesOn) return undefined;
-    if (!tags.has(leaving)) return { result: 'ok', warning: NOT_FOUND };
-    this.#parts.ledger.forget(call, (leg) => leg.tag === leaving);
+/** Whether a delete names another branch than the only one. A call whose offers named no branch ends as a whole. */
+function isOfBranch(call: Call, branch: string | undefined): boolean {
+  return branch !== undefined && call.legs.some((leg) => leg.branch !== '' && leg.branch !== branch);
+}
 
-    return { result: 'ok' };
-  }
+/** Whether the parties named by a delete of an ng client are in the call (ng-protocol 8). Of a callee not seen yet nobody knows. */
+function hasParty(call: Call, { fromTag, leaving }: NgParties): boolean {
+  const tags = tagsOf(call);
+  if (fromTag !== undefined && tags.size > 1 && !tags.has(fromTag)) return false;
+
+  return leaving === undefined || tags.size < 3 || tags.has(leaving);
+}
+
+/** Whether one callee leaves others. */
+function isLeaving(call: Call, { leaving }: NgParties): boolean {
+  return leaving !== undefined && leaving !== call.callerTag && tagsOf(call).size > 2;
+}
+
+function tagsOf({ callerTag, legs }: Call): ReadonlySet<string> {
+  return new Set([callerTag, ...legs.map(({ tag }) => tag)]);
 }

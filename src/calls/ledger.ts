@@ -76,11 +76,15 @@ export class Ledger {
     return isReply || ['bye', 'cancel', '487'].includes(ended.endReason ?? '');
   }
 
-  /** Whether the parties ended the call a short while ago; one that was lost or forgotten may come back. */
-  wasHungUp(callId: string): boolean {
+  /**
+   * Whether a call of this party was ended a short while ago by the parties; one that was lost or forgotten may come back. Somebody
+   * who was not in it may begin anew: the next gateway, whose offer comes in its reply.
+   */
+  wasHungUp(callId: string, tag: string): boolean {
     const ended = this.#calls.getEnded(callId);
+    if (ended === undefined || !isHungUp(ended)) return false;
 
-    return ended !== undefined && isHungUp(ended);
+    return tag === ended.callerTag || findTag(ended, tag) !== undefined;
   }
 
   /** A call that ended by what we found out, as lost by its relay: its parties may go on, on the sides they were on. */

@@ -87,7 +87,7 @@ export class Media {
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
-    if (facts.isInDialog && ledger.wasHungUp(facts.callId)) return ledger.unknown(facts);
+    if (facts.isInDialog && ledger.wasHungUp(facts.callId, facts.fromTag)) return ledger.unknown(facts);
     const call =
       ledger.get(facts.callId) ?? (facts.isInDialog ? await this.#seek(facts, facts.fromTag) : undefined);
     if (call instanceof Failure) return call;

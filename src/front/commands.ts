@@ -24,6 +24,8 @@ export interface NgCommandsParts {
   readonly calls: Pick<CallTable, 'values'>;
   readonly sides: Sides;
   readonly clock: Clock;
+  /** How long a call that nobody has answered stays after a delete that does not say it, s. */
+  readonly deleteDelayS: number;
 }
 
 /** Bytes of Call-IDs in a `list`: with the rest of the reply they fit into a datagram (ng-protocol 1.3). */
@@ -150,7 +152,7 @@ export class NgCommands {
 
   /** A call that nobody has is as good as ended: a warning, unless the client wants to know by the flag `fatal`. */
   async #delete(request: NgRequest): Promise<NgDict | Failure> {
-    const facts = request.delete();
+    const facts = request.delete(this.#parts.deleteDelayS);
     if (facts instanceof Failure) return this.#refuse(facts, request);
     const result = await this.#parts.requests.delete(facts);
     if (result instanceof Failure && !isUnknown(result)) return result;

@@ -42,6 +42,7 @@ const PASSED_KEYS: ReadonlySet<string> = new Set([
   'flags',
   'supports',
   'limit',
+  'delete-delay',
 ]);
 
 /** Words of `rtpp-flags` that say more than what the SIP message says: Kamailio sends them last, and the last one counts. */

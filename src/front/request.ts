@@ -23,6 +23,9 @@ export interface CommandRequest {
 /** Call-IDs a limit names when it is missing, as with rtpengine. */
 const DEFAULT_LIMIT = 32;
 
+/** Longest `delete-delay`, s. */
+const MAX_DELETE_DELAY_S = 60;
+
 export class NgRequest {
   readonly #keys: Keys['own'];
   readonly #others: NgDict;
@@ -117,9 +120,10 @@ export class NgRequest {
 
   /**
    * Before 12.5 a to-tag names the party that leaves; since then it counts only with the flag `to-tag`, or as a word of `rtpp-flags`.
-   * The newer rule ends what the older one would leave behind (ng-protocol 8). A `delete-delay` is not kept: calls end at once.
+   * The newer rule ends what the older one would leave behind (ng-protocol 8).
+   * @param delayS the `delete-delay` of a message that names none, s
    */
-  delete(): DeleteFacts | Failure {
+  delete(delayS: number): DeleteFacts | Failure {
     const facts = this.#facts(false);
     if (facts instanceof Failure) return facts;
     const { callId, fromTag, toTag, branch, setId } = facts;
@@ -131,8 +135,19 @@ export class NgRequest {
       reason: 'delete',
       ...(branch === undefined ? {} : { branch }),
       ...(setId === undefined ? {} : { setId }),
-      ng: { ...(fromTag === '' ? {} : { fromTag }), ...(isLeaving ? { leaving: toTag } : {}) },
+      ng: {
+        graceMs: this.#deleteDelayS(delayS) * 1000,
+        ...(fromTag === '' ? {} : { fromTag }),
+        ...(isLeaving ? { leaving: toTag } : {}),
+      },
     };
+  }
+
+  /** A negative one is the default, as with rtpengine. */
+  #deleteDelayS(byDefault: number): number {
+    const text = textOf(this.#others['delete-delay']);
+
+    return /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_DELETE_DELAY_S) : byDefault;
   }
 
   /** `fromTag` is '' if no party is named. */

@@ -134,6 +134,12 @@ describe('the direction of an SDP in a known call', () => {
     expect(directions().ofOffer(known(), offer({ fromTag: 'A', toTag: 'C' }))).toEqual(out);
   });
 
+  test('a further party that begins outside of the dialog sends from where the client says', () => {
+    const facts = offer({ fromTag: 'C', direction: out });
+    expect(directions().ofOffer(known(), facts)).toEqual(out);
+    expect(directions().ofOffer(known(), { ...facts, toTag: 'A' })).toEqual(into);
+  });
+
   test('a further branch may lead to another side, if the client says so', () => {
     const facts = offer({ fromTag: 'A', branch: 'b2', direction: { from: 'inner', to: 'mpls' } });
     expect(directions().ofOffer(known(), facts)).toEqual({ from: 'inner', to: 'mpls' });

@@ -19,11 +19,13 @@ async function answered(...callees: readonly string[]): Promise<Cluster> {
   return cluster;
 }
 
-async function end({ ending }: Cluster, ng: NonNullable<DeleteFacts['ng']>, branch?: string) {
+type Parties = Omit<NonNullable<DeleteFacts['ng']>, 'graceMs'>;
+
+async function end({ ending }: Cluster, parties: Parties, branch?: string) {
   const result = await ending.delete({
     callId: 'c1',
     reason: 'delete',
-    ng,
+    ng: { ...parties, graceMs: 0 },
     ...(branch === undefined ? {} : { branch }),
   });
   if (result instanceof Failure) throw new Error(result.message);
@@ -77,6 +79,19 @@ describe('a delete by ng', () => {
   test('of the caller by a callee ends the call, however many callees there are', async () => {
     const cluster = await answered('B', 'C');
     await end(cluster, { fromTag: 'B', leaving: 'A' });
+    expect(cluster.calls.get('c1')).toBeUndefined();
+  });
+
+  test('of a branch that is not there leaves the others alone, and the node is not told: it would end all', async () => {
+    const cluster = makeCluster();
+    const facts = { callId: 'c1', fromTag: 'A', extra: {}, direction: { from: 'inner', to: 'outer' } };
+    for (const branch of ['b1', 'b2'])
+      relayed(await cluster.media.offer({ ...facts, branch, sdp: phoneSdp('10.9.9.9'), isInDialog: false }));
+    expect(await end(cluster, {}, 'b3')).toEqual({ result: 'ok', warning: WARNING });
+    expect(cluster.relay(0).deletes).toEqual([]);
+    await end(cluster, {}, 'b1');
+    expect(cluster.relay(0).deletes).toMatchObject([{ branch: 'b1', fromTag: 'A' }]);
+    await end(cluster, {}, 'b2');
     expect(cluster.calls.get('c1')).toBeUndefined();
   });
 

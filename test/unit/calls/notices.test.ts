@@ -118,7 +118,7 @@ describe('a notice that names a call', () => {
     live(cluster, 'c1');
     cluster.notices.hear({ callId: 'c1' }, new Set([0]), 'rtpengine');
     await cluster.clock.advance(0);
-    expect(cluster.ledger.wasHungUp('c1')).toBe(false);
+    expect(cluster.ledger.wasHungUp('c1', 'A')).toBe(false);
   });
 });
 
