@@ -6,16 +6,19 @@ import { parseArgs } from 'node:util';
 import { formatTable } from '../src/commands/table.ts';
 import { type Appliance, commandLine, startAppliance } from '../test/lab/appliance.ts';
 import { Gateway } from '../test/lab/gateway.ts';
+import { NgClient } from '../test/lab/ng-client.ts';
 import { converse, frames, Phone } from '../test/lab/phone.ts';
-import { isTcpFree } from '../test/lab/ports.ts';
+import { freeUdpPort, isTcpFree, isUdpFree } from '../test/lab/ports.ts';
 import { temporaryFolder } from '../test/lab/processes.ts';
 import { SipProxy } from '../test/lab/proxy.ts';
-import { buildSdp, type Endpoint } from '../test/lab/sdp.ts';
+import type { Endpoint } from '../test/lab/sdp.ts';
+import { type Door, httpDoor, ngDoor } from './demo-doors.ts';
 import { type DemoRelay, KINDS, startRelays } from './demo-relays.ts';
 
 const USAGE = `Usage: npm run demo [-- FLAGS]
 
-Four relays in two sets, the appliance, a call out by set 0 and a call in by set 1, and what each side was told and heard.
+Four relays in two sets, the appliance, a call out by set 0 over HTTP and a call in by set 1 over ng, the protocol of the
+stock rtpengine modules, and what each side was told and heard.
 
   --kind KIND   rtpengine, the default; rtpproxy; or mixed: set 0 are rtpengines, set 1 rtpproxies
   --once        End after the calls; exit code 0 if all was as it must be
@@ -27,6 +30,7 @@ Debian has no rtpproxy: name one by the environment, RTPPROXY_BIN=/path/to/rtppr
 takes fake ones, and says so.`;
 
 const USUAL_HTTP_PORT = 7888;
+const USUAL_NG_PORT = 2223;
 const PACKETS = 50;
 /** The phones; the outer one is known to the relays as `OUTSIDE`, see Gateway. */
 const INNER_PHONE = '127.10.0.101';
@@ -87,7 +91,8 @@ async function demo({ kind, isOnce, wantsFake }: Flags): Promise<number> {
     const relays = await startRelays(KINDS[kind], wantsFake, say);
     closing.push(() => Promise.all(relays.map((relay) => relay.stop())));
 
-    const appliance = await startDemoAppliance();
+    const ngPort = (await isUdpFree('127.0.0.1', USUAL_NG_PORT)) ? USUAL_NG_PORT : await freeUdpPort();
+    const appliance = await startDemoAppliance(ngPort);
     closing.push(() => appliance.stop());
     await importNodes(appliance, relays);
 
@@ -101,16 +106,21 @@ outer phone none to inner ones, so a wrong address would be silence.`,
       );
     }
     say('');
-    const proxy = new SipProxy(appliance.url);
+    const ngClient = await NgClient.open({ port: ngPort });
+    closing.push(() => ngClient.close());
+    const doors = {
+      out: httpDoor(new SipProxy(appliance.url), setOf),
+      in: ngDoor(ngClient, setOf),
+    };
     const rows: string[][] = [];
     let isGood = true;
     for (const way of ['out', 'in'] as const) {
-      const call = await placeCall(proxy, appliance, gateway, relays, way);
+      const call = await placeCall(doors[way], appliance, gateway, relays, way);
       rows.push(...call.rows);
       isGood &&= call.isGood;
     }
     for (const line of formatTable(
-      ['CALL', 'SET', 'NODE', 'SIDE', 'WAS TOLD', 'MUST BE', 'SENT', 'HEARD', 'VERDICT'],
+      ['CALL', 'DOOR', 'SET', 'NODE', 'SIDE', 'WAS TOLD', 'MUST BE', 'SENT', 'HEARD', 'VERDICT'],
       rows,
     ))
       console.log(line);
@@ -134,12 +144,13 @@ outer phone none to inner ones, so a wrong address would be silence.`,
   }
 }
 
-async function startDemoAppliance(): Promise<Appliance> {
+async function startDemoAppliance(ngPort: number): Promise<Appliance> {
   const port = (await isTcpFree('127.0.0.1', USUAL_HTTP_PORT)) ? USUAL_HTTP_PORT : 0;
-  const appliance = await startAppliance({ port });
+  const appliance = await startAppliance({ port, ngListen: `udp:127.0.0.1:${ngPort}` });
   const why = port === 0 ? ` (port ${USUAL_HTTP_PORT} is taken)` : '';
   say(
-    `The appliance runs from the sources at ${appliance.url}${why}; its database is ${appliance.database}.`,
+    `The appliance runs from the sources at ${appliance.url}${why}, for rtpengine modules at udp:127.0.0.1:${ngPort}; its database is
+${appliance.database}.`,
   );
 
   return appliance;
@@ -169,28 +180,26 @@ async function importNodes(appliance: Appliance, relays: readonly DemoRelay[]): 
   if (code !== 0) throw new Error('the import failed');
 }
 
+/** Calls out and in use different sets. */
+function setOf(way: 'out' | 'in'): number {
+  return way === 'out' ? 0 : 1;
+}
+
 /** INVITE, 200, talk, BYE, as a SIP proxy hands them over. */
 async function placeCall(
-  proxy: SipProxy,
+  door: Door,
   appliance: Appliance,
   gateway: Gateway,
   relays: readonly DemoRelay[],
   way: 'out' | 'in',
 ): Promise<{ rows: string[][]; isGood: boolean }> {
-  const set = way === 'out' ? 0 : 1;
   const callId = `demo-${way}bound-${crypto.randomUUID().slice(0, 8)}@127.0.0.1`;
   const inner = await openInner(callId);
   const outer = await openOuter(callId, gateway);
   const [caller, callee] = way === 'out' ? [inner, outer] : [outer, inner];
-  const dialog = { fromTag: 'caller', cseq: 1, method: 'INVITE' };
   try {
-    callee.told = await proxy.audio(callId, { ...dialog, dir: way, set, body: buildSdp(caller.shown) });
-    caller.told = await proxy.audio(callId, {
-      ...dialog,
-      toTag: 'callee',
-      status: 200,
-      body: buildSdp(callee.shown),
-    });
+    callee.told = await door.invite(callId, way, caller.shown);
+    caller.told = await door.accept(callId, callee.shown);
     for (const { phone, told } of [caller, callee]) phone.pointAt(told);
     const call = (await appliance.api('GET', `/v1/calls/${encodeURIComponent(callId)}`)) as {
       node_id: number;
@@ -200,20 +209,15 @@ async function placeCall(
       await gateway.open(outer.told);
       await converse(caller.phone, callee.phone, PACKETS);
     }
-    const { status } = await proxy.auto(callId, {
-      method: 'BYE',
-      fromTag: 'caller',
-      toTag: 'callee',
-      cseq: 2,
-    });
-    if (status !== 204) throw new Error(`BYE: ${status} instead of 204`);
+    await door.bye(callId);
     const parties = [caller, callee].map((party) => judge(party, party === caller ? callee : caller, relay));
     const name = way === 'out' ? 'outbound' : 'inbound';
 
     return {
       rows: parties.map(({ row }, index) => [
         index === 0 ? name : '',
-        index === 0 ? String(set) : '',
+        index === 0 ? door.name : '',
+        index === 0 ? String(setOf(way)) : '',
         index === 0 ? String(call.node_id) : '',
         ...row,
       ]),
