@@ -106,7 +106,7 @@ outer phone none to inner ones, so a wrong address would be silence.`,
       );
     }
     say('');
-    const ngClient = await NgClient.open({ port: ngPort });
+    const ngClient = await NgClient.connect({ port: ngPort });
     closing.push(() => ngClient.close());
     const doors = {
       out: httpDoor(new SipProxy(appliance.url), setOf),

@@ -92,7 +92,6 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       calls,
       sides: settings.sides,
       clock,
-      deleteDelayS: settings.ng.deleteDelayS,
     }).handle,
     clock,
   );
@@ -187,7 +186,6 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       streams.stop();
       const { graceMs } = settings.stop;
       await Promise.all([server.stop(graceMs), ngServer.finish(graceMs)]);
-      await requests.stop();
       noticeServer?.stop();
       await stopWebhooks();
       stopHousekeeping();

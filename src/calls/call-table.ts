@@ -76,6 +76,13 @@ export class CallTable {
     if (this.#ended.size > MAX_ENDED) this.#dropOldestEnded();
   }
 
+  /** A call that had ended goes on. */
+  revive(call: Call): void {
+    this.#ended.delete(call.callId);
+    this.#calls.set(call.callId, call);
+    this.#count(call, 1);
+  }
+
   /** Calls a node has. */
   countOn(nodeId: number): number {
     return this.#byNode.get(nodeId)?.calls ?? 0;

@@ -63,7 +63,12 @@ export class Directions {
   /** Sender's and reader's side of an offer. What is remembered of a tag wins over what the client says. */
   ofOffer(call: Call | undefined, facts: OfferFacts): Direction | Failure {
     if (call === undefined) return this.ofUnknownCall(facts);
-    const from = findTag(call, facts.fromTag)?.side ?? this.#sideOfSender(call, facts);
+    const sender = findTag(call, facts.fromTag);
+    const isNewParty = sender === undefined && facts.fromTag !== call.callerTag;
+    // Whoever begins anew under a Call-ID in use is where the client says, or his network.
+    const anew = isNewParty && facts.toTag === undefined ? this.ofUnknownCall(facts) : undefined;
+    if (anew !== undefined && !(anew instanceof Failure)) return anew;
+    const from = sender?.side ?? sideOfTag(call, facts.fromTag);
     const reader = findTag(call, facts.toTag);
     if (reader !== undefined) return { from, to: reader.side };
     if (facts.toTag !== undefined) return { from, to: sideOfTag(call, facts.toTag) };
@@ -73,11 +78,15 @@ export class Directions {
     return { from, to: facts.direction?.to ?? facts.readerSide ?? opposite };
   }
 
-  /** A sender not seen before is where the client says, if there is no dialog yet that would say it. */
-  #sideOfSender(call: Call, { fromTag, toTag, direction }: OfferFacts): Side {
-    const isNewParty = fromTag !== call.callerTag && toTag === undefined;
+  /** For an SDP which the relay itself makes: who reads it, in the place of both sides where the sender is not said. */
+  ofReader({ direction, readerSide }: CallFacts): Direction | Failure {
+    if (direction !== undefined) return direction;
+    if (readerSide !== undefined) return { from: readerSide, to: readerSide };
 
-    return (isNewParty ? direction?.from : undefined) ?? sideOfTag(call, fromTag);
+    return new Failure(
+      'RTPC_DIRECTION_UNKNOWN',
+      'direction is missing; it says which side reads the SDP that comes back (in ng "cluster-to" does too)',
+    );
   }
 
   /** Sender's and reader's side of an answer; the client has no say, the offer decided it. */

@@ -1,6 +1,6 @@
 /** The end of a call, of one branch of it, or of one party's part in it. */
 
-import type { Call } from '../domain/call.ts';
+import { type Call, MAX_LEGS } from '../domain/call.ts';
 import type { Failure } from '../domain/errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { type NgDict, RelayFailure } from '../relay/driver.ts';
@@ -23,14 +23,14 @@ export interface EndingParts {
 /** Said to a delete of something that is not there (ng-protocol 3.1). */
 export const NOT_FOUND = "Call-ID not found or tags didn't match";
 
-type NgParties = NonNullable<DeleteFacts['ng']>;
-
 const NOTHING_THERE: NgDict = { result: 'ok', warning: NOT_FOUND };
 
 export class Ending {
   readonly #parts: EndingParts;
   /** Time for a delete before it goes on by itself, ms. */
   readonly #firstTryMs: number;
+  /** Branches deleted of calls that go on; at most `MAX_LEGS` of a call. */
+  readonly #goneBranches = new WeakMap<Call, Set<string>>();
 
   constructor(parts: EndingParts, firstTryMs: number) {
     this.#parts = parts;
@@ -51,16 +51,18 @@ export class Ending {
 
       return reply === undefined ? ledger.unknown(facts) : { reply };
     }
-    const { branch, ng } = facts;
-    if (ng !== undefined && !hasParty(call, ng)) return { reply: NOTHING_THERE };
+    const { branch, ng, tags = [] } = facts;
+    if (ng !== undefined && !hasParty(call, tags)) return { reply: NOTHING_THERE };
     if (ng !== undefined && isLeaving(call, ng)) {
       ledger.forget(call, (leg) => leg.tag === ng.leaving);
 
       return { reply: { result: 'ok' } };
     }
-    const isBranch = isOfBranch(call, branch);
-    // Told of a branch it does not have, rtpengine 10.5 would end the whole call.
-    if (isBranch && !call.legs.some((leg) => leg.branch === branch)) return { reply: NOTHING_THERE };
+    const isBranch = hasBranch(call, branch) && call.legs.some((leg) => leg.branch !== branch);
+    // Told again of a branch it has deleted, rtpengine 10.5 would end the whole call, as it does with one that never was: a BYE has a
+    // Via of its own (ng-protocol 8).
+    if (!isBranch && branch !== undefined && this.#goneBranches.get(call)?.has(branch) === true)
+      return { reply: NOTHING_THERE };
     const member = fleet.get(call.nodeId);
     // Whatever the node says, the call is over. A dead one is told when it is back.
     const isLater = member?.verdict('end') === 'later';
@@ -73,6 +75,7 @@ export class Ending {
               ...(isBranch ? { branch, fromTag: call.callerTag } : {}),
               // As rtpengine 10.5, which tells them to those who name a party.
               ...(ng?.fromTag === undefined || isBranch ? {} : { wantsStatistics: true }),
+              ...(ng === undefined || isBranch ? {} : { delayS: ng.delayS ?? null }),
             },
             clock.monotonic() + this.#firstTryMs,
           )
@@ -83,8 +86,9 @@ export class Ending {
             return answer;
           });
     if (isLater && !isBranch) strays.add(Number(call.nodeId), call.callId, call.memo);
-    if (isBranch) ledger.forget(call, (leg) => leg.branch === branch);
-    else await ledger.end(call, facts.reason, told);
+    if (isBranch) this.#forgetBranch(call, branch);
+    else if (ng !== undefined && ng.delayS !== 0) ledger.mayReturn(call);
+    if (!isBranch) await ledger.end(call, facts.reason, told);
     const result = await told;
     if (isBranch && result !== undefined && !(result instanceof RelayFailure) && result.left !== undefined) {
       ledger.remember(call, result.left.memo, result.left.sessions);
@@ -96,11 +100,6 @@ export class Ending {
     return { reply: result === undefined || result instanceof RelayFailure ? undefined : result.reply };
   }
 
-  /** Whether a delete would end the whole call. */
-  endsAll(call: Call, { branch, ng }: DeleteFacts): boolean {
-    return !isOfBranch(call, branch) && (ng === undefined || (hasParty(call, ng) && !isLeaving(call, ng)));
-  }
-
   /**
    * Forgets one party of a call that goes on with others. The node is not told: relays end the whole call, or the port
    * the others use, when told to delete one of several answers (reference: ng-protocol 7).
@@ -109,23 +108,27 @@ export class Ending {
     const call = this.#parts.ledger.get(callId);
     if (call !== undefined) this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
   }
+
+  #forgetBranch(call: Call, branch: string | undefined): void {
+    this.#parts.ledger.forget(call, (leg) => leg.branch === branch);
+    const gone = this.#goneBranches.get(call) ?? new Set();
+    if (branch !== undefined && gone.size < MAX_LEGS) this.#goneBranches.set(call, gone.add(branch));
+  }
 }
 
-/** Whether a delete names another branch than the only one. A call whose offers named no branch ends as a whole. */
-function isOfBranch(call: Call, branch: string | undefined): boolean {
-  return branch !== undefined && call.legs.some((leg) => leg.branch !== '' && leg.branch !== branch);
+function hasBranch(call: Call, branch: string | undefined): branch is string {
+  return branch !== undefined && call.legs.some((leg) => leg.branch === branch);
 }
 
-/** Whether the parties named by a delete of an ng client are in the call (ng-protocol 8). Of a callee not seen yet nobody knows. */
-function hasParty(call: Call, { fromTag, leaving }: NgParties): boolean {
+/** Whether one of the parties named is in the call; yes where nobody is named, or only one party is known (ng-protocol 8). */
+function hasParty(call: Call, named: readonly string[]): boolean {
   const tags = tagsOf(call);
-  if (fromTag !== undefined && tags.size > 1 && !tags.has(fromTag)) return false;
 
-  return leaving === undefined || tags.size < 3 || tags.has(leaving);
+  return named.length === 0 || tags.size < 2 || named.some((tag) => tags.has(tag));
 }
 
 /** Whether one callee leaves others. */
-function isLeaving(call: Call, { leaving }: NgParties): boolean {
+function isLeaving(call: Call, { leaving }: NonNullable<DeleteFacts['ng']>): boolean {
   return leaving !== undefined && leaving !== call.callerTag && tagsOf(call).size > 2;
 }
 

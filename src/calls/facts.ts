@@ -56,8 +56,8 @@ export interface DeleteFacts {
     readonly fromTag?: string;
     /** The one callee who leaves a call that goes on with others; missing if the call is over. */
     readonly leaving?: string;
-    /** How long a call that nobody has answered stays, ms; the next gateway may answer the same offer. */
-    readonly graceMs: number;
+    /** The client's `delete-delay`, s: how long the relay keeps the call, which the next offer or answer brings back. Missing: the relay's own. */
+    readonly delayS?: number;
   };
 }
 

@@ -39,6 +39,8 @@ export class Ledger {
   readonly #store: Store;
   readonly #fleet: Fleet;
   readonly #clock: Clock;
+  /** Ended calls that may go on. */
+  readonly #returnable = new WeakSet<Call>();
   /** Calls whose contradiction has been reported. */
   readonly #contradicted = new WeakSet<Call>();
 
@@ -95,13 +97,18 @@ export class Ledger {
   }
 
   /** Why a request may add nothing to memory, or undefined. */
-  limit(call: Call | undefined, tag: string, branch: string | undefined): Failure | undefined {
+  limit(
+    call: Call | undefined,
+    tag: string,
+    { branch, toTag }: Pick<CallFacts, 'branch' | 'toTag'>,
+  ): Failure | undefined {
     if (call === undefined) {
       if (!this.#calls.isFull) return undefined;
 
       return new Failure('RTPC_BUSY', `${this.#calls.max} calls live already, the limit calls.max`);
     }
-    if (call.legs.length < MAX_LEGS || findLeg(call, tag, branch) !== undefined) return undefined;
+    if (call.legs.length < MAX_LEGS || legOf(call, tag, branch, toTag !== undefined) !== undefined)
+      return undefined;
 
     return new Failure('RTPC_BUSY', `the call has ${MAX_LEGS} legs already`);
   }
@@ -136,12 +143,14 @@ export class Ledger {
     news: LegNews,
   ): Promise<Call | undefined> {
     const { from, to } = news.sides;
+    // The offer that begins a call and names another party comes in a reply: who is named is the caller.
+    const isFromCallee = facts.isFromCallee ?? facts.toTag !== undefined;
     const call =
       known ??
       this.#create(
         facts,
-        facts.isFromCallee ? { from: to, to: from } : news.sides,
-        facts.isFromCallee ? (facts.toTag ?? facts.fromTag) : facts.fromTag,
+        isFromCallee ? { from: to, to: from } : news.sides,
+        isFromCallee ? (facts.toTag ?? facts.fromTag) : facts.fromTag,
         facts.setId ?? 0,
       );
     if (known === undefined) this.#calls.add(call);
@@ -153,7 +162,7 @@ export class Ledger {
     if (facts.transaction !== undefined && !call.offers.includes(facts.transaction)) {
       call.offers = [...call.offers, facts.transaction].slice(-MAX_OFFERS);
     }
-    const leg = this.#putLeg(call, news);
+    const leg = this.#putLeg(call, news, facts.toTag !== undefined);
     leg.offering = true;
     const change = { isNew: known === undefined, leg, sdp: news.sdp };
     // A binding is on disk before its answer leaves, with what names its sessions; an offer that changes neither need not wait.
@@ -176,7 +185,7 @@ export class Ledger {
   /** The call's node has taken an answer. */
   answered(call: Call, facts: CallFacts, isFinal: boolean, news: LegNews): void {
     if (isFinal) call.state = 'confirmed';
-    const leg = this.#putLeg(call, news);
+    const leg = this.#putLeg(call, news, true);
     leg.confirmed ||= isFinal;
     leg.offering = false;
     for (const offerer of call.legs) {
@@ -208,6 +217,27 @@ export class Ledger {
     if (member !== undefined && member.removedAt !== null && this.#calls.countOn(member.id) === 0) {
       this.#fleet.remove(member.id);
     }
+  }
+
+  /** The relay of a call that has just ended keeps it for a while, and takes it up again if a party goes on (ng-protocol 8). */
+  mayReturn(call: Call): void {
+    this.#returnable.add(call);
+  }
+
+  /** A call that has ended, and that its relay may still have. */
+  returning(callId: string): Call | undefined {
+    const ended = this.#calls.getEnded(callId);
+
+    return ended !== undefined && this.#returnable.has(ended) ? ended : undefined;
+  }
+
+  /** Its relay has taken it up again. */
+  revive(call: Call): void {
+    this.#returnable.delete(call);
+    call.state = 'confirmed';
+    call.endReason = null;
+    this.#calls.revive(call);
+    log.info('call.revived', { call_id: call.callId, node: call.nodeId });
   }
 
   /** The node does not know the call any more: the relay restarted, or ended it by its own timers. */
@@ -281,12 +311,12 @@ export class Ledger {
     };
   }
 
-  #putLeg(call: Call, { tag, branch = '', sides, family, reply }: LegNews): Leg {
+  #putLeg(call: Call, { tag, branch = '', sides, family, reply }: LegNews, isInDialog: boolean): Leg {
     const now = this.#clock.utc();
     call.updatedAt = now;
     call.memo = reply.memo;
     this.#calls.resize(call, reply.sessions);
-    let leg = findLeg(call, tag, branch);
+    let leg = legOf(call, tag, branch, isInDialog);
     if (leg === undefined) {
       leg = {
         tag,
@@ -307,6 +337,11 @@ export class Ledger {
 
     return leg;
   }
+}
+
+/** The leg of a tag. Only the offers that begin a call have one for each branch; later each request may have a Via of its own. */
+function legOf(call: Call, tag: string, branch: string | undefined, isInDialog: boolean): Leg | undefined {
+  return findLeg(call, tag, branch) ?? (isInDialog ? findTag(call, tag) : undefined);
 }
 
 /** Whether an ended call was ended by its parties or their proxy, not by what we found out about it. */

@@ -27,6 +27,7 @@ import type { AnswerFacts, CallFacts, OfferFacts, Relayed } from './facts.ts';
 import { beginStep, type History } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import { NotPlaced, type Offering } from './offering.ts';
+import { Precautions } from './precautions.ts';
 import type { Search } from './search.ts';
 import type { Strays } from './strays.ts';
 
@@ -59,6 +60,7 @@ export interface NodeReply {
 export class Media {
   readonly #parts: MediaParts;
   readonly #options: MediaOptions;
+  readonly #precautions = new Precautions();
 
   constructor(parts: MediaParts, options: MediaOptions) {
     this.#parts = parts;
@@ -71,7 +73,7 @@ export class Media {
     if (ledger.get(facts.callId) !== undefined) return undefined;
     const direction = directions.ofUnknownCall(facts);
     if (direction instanceof Failure) return undefined;
-    const limit = ledger.limit(undefined, facts.fromTag, facts.branch);
+    const limit = ledger.limit(undefined, facts.fromTag, facts);
     if (limit === undefined) await ledger.announce(facts, direction);
 
     return limit;
@@ -87,11 +89,15 @@ export class Media {
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
-    if (facts.isInDialog && ledger.wasHungUp(facts.callId, facts.fromTag)) return ledger.unknown(facts);
+    const returning = facts.isInDialog ? this.#returning(facts.callId, facts.fromTag) : undefined;
+    if (returning === undefined && facts.isInDialog && ledger.wasHungUp(facts.callId, facts.fromTag))
+      return ledger.unknown(facts);
     const call =
-      ledger.get(facts.callId) ?? (facts.isInDialog ? await this.#seek(facts, facts.fromTag) : undefined);
+      ledger.get(facts.callId) ??
+      returning ??
+      (facts.isInDialog ? await this.#seek(facts, facts.fromTag) : undefined);
     if (call instanceof Failure) return call;
-    const limit = ledger.limit(call, facts.fromTag, facts.branch);
+    const limit = ledger.limit(call, facts.fromTag, facts);
     if (limit !== undefined) return limit;
     // A call that was lost begins anew with the offer of either party: set and sides are those it had.
     const before = call === undefined && facts.isInDialog ? ledger.ended(facts.callId) : undefined;
@@ -101,12 +107,24 @@ export class Media {
         : { ...facts, setId: before.setId, isFromCallee: facts.fromTag !== before.callerTag };
     const sides = directions.ofOffer(call ?? before, facts);
     if (sides instanceof Failure) return sides;
+    if (call !== undefined && isOfAnotherProxy(call, facts, sides)) {
+      return new Failure(
+        'RTPC_CALLS_APART',
+        `call ${facts.callId} is anchored in set ${call.setId} with this sender on side ${sides.from}; a call can pass the cluster once only, so its second proxy needs a cluster of its own`,
+      );
+    }
     ledger.reportContradiction(call ?? before, facts.direction, sides);
     step.sides = shownSides(sides);
 
-    const request = { facts: known, sdp: facts.sdp, sent, sides };
+    const refused = this.#precautions.refuseOffer(call, facts);
+    if (refused !== undefined) return refused;
+    const toTag = this.#precautions.partnerOf(call, facts);
+    const named = toTag === undefined ? known : { ...known, toTag };
+
+    const request = { facts: named, sdp: facts.sdp, sent, sides };
     const placed = await offering.place(call, request, deadline, step);
     if (placed instanceof NotPlaced) {
+      if (returning !== undefined) return placed.isCallLost ? ledger.unknown(facts) : placed.failure;
       if (call !== undefined && placed.isCallLost) await ledger.lose(call);
       else if (call !== undefined && placed.left !== undefined) ledger.remember(call, placed.left);
 
@@ -114,6 +132,7 @@ export class Media {
     }
     const { sdp, member, reply } = placed;
     history.note(step, facts.sdp, sdp);
+    if (returning !== undefined) ledger.revive(returning);
     if (reply.isRenewed === true && call !== undefined) ledger.renewed(call);
     const placedNow = await ledger.offered(call, known, member, {
       tag: facts.fromTag,
@@ -147,13 +166,14 @@ export class Media {
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
-    const known = ledger.get(facts.callId);
+    const returning = this.#returning(facts.callId, facts.fromTag);
+    const known = ledger.get(facts.callId) ?? returning;
     const call = known?.nodeId == null ? await this.#seek(facts, facts.toTag) : known;
     if (call instanceof Failure) return call;
     if (call === undefined) return ledger.unknown(facts);
     const member = fleet.get(call.nodeId);
     if (member === undefined) return ledger.lose(call);
-    const limit = ledger.limit(call, facts.toTag, facts.branch);
+    const limit = ledger.limit(call, facts.toTag, facts);
     if (limit !== undefined) return limit;
 
     const sides = directions.ofAnswer(call, facts);
@@ -172,6 +192,8 @@ export class Media {
       Math.min(deadline, patience),
     );
     if (reply instanceof RelayFailure) {
+      if (returning !== undefined)
+        return reply.kind === 'unknown-call' ? ledger.unknown(facts) : failureOf(member, reply);
       if (reply.kind === 'refused') {
         await ledger.lose(call);
 
@@ -191,6 +213,7 @@ export class Media {
     const sdp = checkReply(reply.sdp, request, member, address);
     if (sdp instanceof Failure) return sdp;
     history.note(step, facts.sdp, sdp);
+    if (returning !== undefined) ledger.revive(returning);
     ledger.answered(call, facts, facts.isFinal, {
       tag: facts.toTag,
       branch: facts.branch,
@@ -228,7 +251,7 @@ export class Media {
    * says who reads it, and the address is imposed as on an offer.
    */
   async command(message: NgDict, facts: CallFacts, deadline = this.deadline()): Promise<NodeReply | Failure> {
-    const { ledger } = this.#parts;
+    const { directions, ledger } = this.#parts;
     const call = this.#asRelayCall(facts.callId, facts.fromTag);
     const member = await this.#owner(call, facts.setId);
     if (member instanceof Failure) return member;
@@ -239,16 +262,14 @@ export class Media {
         `call ${apart} is not on node ${member.id}, where call ${facts.callId} is; a relay can only join calls of its own`,
       );
     }
+    const refused = this.#precautions.refuseCommand(ledger.get(facts.callId), message);
+    if (refused !== undefined) return refused;
     if (message.command !== 'subscribe request') {
       return this.#reply(facts.callId, member, await member.driver.command(message, call, deadline));
     }
-    if (facts.direction === undefined) {
-      return new Failure(
-        'RTPC_DIRECTION_UNKNOWN',
-        'direction is missing; it says which side reads the SDP that comes back',
-      );
-    }
-    const request: SdpRequest = { facts, sdp: '', sent: outline(''), sides: facts.direction };
+    const sides = directions.ofReader(facts);
+    if (sides instanceof Failure) return sides;
+    const request: SdpRequest = { facts, sdp: '', sent: outline(''), sides };
     const address = wantedAddress(member, request, 'IP4');
     if (address instanceof Failure) return address;
     const byInterface = member.node.mediaAddresses.find((own) => own.address === address.address)?.interface;
@@ -270,6 +291,17 @@ export class Media {
   /** When a request that comes now must be over, monotonic ms. */
   deadline(): number {
     return this.#parts.clock.monotonic() + this.#options.budgetMs;
+  }
+
+  /** A call that has ended, and that the relay may still have for this party of it. */
+  #returning(callId: string, tag: string): Call | undefined {
+    const { fleet, ledger } = this.#parts;
+    const call = ledger.returning(callId);
+    const member = fleet.get(call?.nodeId ?? null);
+    // A relay that begins forgotten calls anew would not tell that it had not kept it.
+    const isKept = member !== undefined && !member.driver.renewsCalls;
+
+    return isKept && (tag === call?.callerTag || findTag(call, tag) !== undefined) ? call : undefined;
   }
 
   async #reply(callId: string, member: Member, reply: NgDict | RelayFailure): Promise<NodeReply | Failure> {
@@ -319,10 +351,17 @@ export class Media {
     // A call that was announced has its direction already.
     const direction = ledger.get(facts.callId)?.direction ?? directions.ofUnknownCall(facts);
     if (direction instanceof Failure) return direction;
-    const limit = ledger.limit(undefined, facts.fromTag, facts.branch);
+    const limit = ledger.limit(undefined, facts.fromTag, facts);
 
     return limit ?? ledger.adopt(facts, direction, senderTag, member);
   }
+}
+
+/** Whether a second proxy on the way of a call offers it to another set, where the sender is on another side. */
+function isOfAnotherProxy(call: Call, { toTag, setId, direction }: OfferFacts, { from }: Direction): boolean {
+  if (toTag !== undefined || setId === undefined || direction === undefined) return false;
+
+  return setId !== call.setId && direction.from !== from;
 }
 
 function shownSides({ from, to }: Direction): string {

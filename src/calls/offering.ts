@@ -152,11 +152,12 @@ export class Offering {
         isCallLost: false,
       };
     }
-    if (isOwner && !member.driver.renewsCalls && hasRestartedSince(member, call.updatedAt)) {
+    const isDoubtful = isOwner && (call.state === 'ended' || hasRestartedSince(member, call.updatedAt));
+    if (isDoubtful && !member.driver.renewsCalls) {
       // Asked first: a relay that forgot the call would take the offer for a new one, and the other party hears nothing.
       const record = await member.driver.query(relayCall(call), deadline);
       if (record instanceof RelayFailure && record.kind === 'unknown-call') {
-        const lost = `node ${member.id} has restarted and does not know call ${callId} any more`;
+        const lost = `node ${member.id} does not know call ${callId} any more`;
 
         return {
           ...refusal(record.kind, new Failure('RTPC_CALL_LOST', lost)),

@@ -12,7 +12,6 @@ import type { AnswerFacts, CallFacts, DeleteFacts, OfferFacts, Relayed } from '.
 import { beginStep, type History, type Step } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Media, NodeReply } from './media.ts';
-import { Postponed } from './postponed.ts';
 import type { Replays } from './replays.ts';
 import { Serial } from './serial.ts';
 
@@ -41,7 +40,6 @@ export class Requests {
   readonly #history: History;
   readonly #clock: Clock;
   readonly #serial = new Serial();
-  readonly #postponed: Postponed;
 
   constructor(
     media: Media,
@@ -57,11 +55,6 @@ export class Requests {
     this.#replays = replays;
     this.#history = history;
     this.#clock = clock;
-    this.#postponed = new Postponed(clock, (due) => {
-      const work = async () => (ledger.get(due.callId) === undefined ? NOTHING : this.#delete(due, null));
-
-      return this.#serial.run(due.callId, 'postponed delete', work);
-    });
   }
 
   /** Whether requests of this call are under way. */
@@ -109,25 +102,9 @@ export class Requests {
 
   delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
     const { callId, branch, ng } = facts;
-    const same = ['delete', branch, ng?.fromTag, ng?.leaving, ng?.graceMs].join('\n');
+    const same = ['delete', branch, ng?.fromTag, ng?.leaving, ng?.delayS].join('\n');
 
-    return this.#serial.run(callId, same, async () =>
-      this.#isPostponed(facts) ? { reply: { result: 'ok' } } : this.#delete(facts, null),
-    );
-  }
-
-  /** Does at once what would be done later; for the end of the program. */
-  stop(): Promise<void> {
-    return this.#postponed.flush();
-  }
-
-  /** Whether the delete of an ng client has to wait, since the call may go on. */
-  #isPostponed(facts: DeleteFacts): boolean {
-    const { callId, ng } = facts;
-    const call = this.#ledger.get(callId);
-    if (ng === undefined || ng.graceMs === 0 || call?.state !== 'early') return false;
-
-    return this.#ending.endsAll(call, facts) && this.#postponed.put(facts, ng.graceMs);
+    return this.#serial.run(callId, same, () => this.#delete(facts, null));
   }
 
   query(callId: string, setId?: number, fromTag?: string): Promise<NodeReply | Failure> {
@@ -233,7 +210,11 @@ export class Requests {
       }
       case 'offer': {
         const isInDialog = !step.isReply && step.toTag !== undefined;
-        const isFromCallee = call === undefined ? step.isReply : step.fromTag !== call.callerTag;
+        // Whoever begins anew outside of the dialog is a caller, whatever the call had before.
+        const isFromCallee =
+          call === undefined || (!step.isReply && toTag === undefined)
+            ? step.isReply
+            : step.fromTag !== call.callerTag;
         // Of a dialog we do not know, either party may be the caller: the direction of the call says nothing then.
         const isEither = call === undefined && isInDialog;
         const facts: OfferFacts = {
@@ -270,7 +251,6 @@ export class Requests {
 
   #delete(facts: DeleteFacts, message: string | null): Promise<{ reply: NgDict | undefined } | Failure> {
     this.#replays.forget(facts.callId);
-    this.#postponed.cancel(facts.callId);
 
     return this.#timed('delete', facts.callId, message, () => this.#ending.delete(facts));
   }
@@ -284,8 +264,6 @@ export class Requests {
   ): Promise<T | Failure> {
     const started = this.#clock.monotonic();
     const step = beginStep(this.#clock.utc(), operation, message);
-    // Whoever offers or answers goes on with the call.
-    if (operation === 'offer' || operation === 'answer') this.#postponed.cancel(callId);
     // A delete ends the call: whose it was is known before.
     step.node = this.#ledger.get(callId)?.nodeId ?? null;
     const result = await work(step);

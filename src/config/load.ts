@@ -154,10 +154,7 @@ function assemble(
       maxBodyBytes: take(http.maxBody),
       tokens: collectTokens(take(http.tokenFile), envToken, taken, readText),
     },
-    ng: {
-      ...ngOf(take(ng.listen), take(ng.clients), taken),
-      deleteDelayS: take(ng.deleteDelay),
-    },
+    ng: ngOf(take(ng.listen), take(ng.clients), taken),
     database: { path: take(database.path), synchronous: take(database.synchronous) },
     media: {
       budgetMs: take(media.budget),
@@ -197,11 +194,7 @@ function assemble(
   return { ...values, sides, networks, origins: taken.origins };
 }
 
-function ngOf(
-  places: readonly string[],
-  clients: readonly string[],
-  taken: Taken,
-): Pick<Settings['ng'], 'listen' | 'clients'> {
+function ngOf(places: readonly string[], clients: readonly string[], taken: Taken): Settings['ng'] {
   const listen = places.map(readNgListen).filter((place) => place !== undefined);
   const { key } = TABLE.ng.listen;
   const known = new Set<string>();

@@ -90,15 +90,6 @@ export const TABLE = {
         'Who may ask by ng; datagrams of others are dropped. ng has no passwords, so any ng.listen but loopback needs this list.',
       read: readNetworkText,
     }),
-    deleteDelay: integer({
-      key: 'ng.delete_delay_s',
-      fallback: 30,
-      unit: 's',
-      min: 0,
-      max: 60,
-      reason:
-        'How long a call that nobody has answered stays after a delete by ng, as rtpengine keeps it: the next gateway may answer the same offer. A delete-delay in the message wins. Answered calls end at once.',
-    }),
   },
   database: {
     path: text({

@@ -31,7 +31,6 @@ export interface Settings {
     readonly listen: readonly NgListen[];
     /** Whose datagrams are read. */
     readonly clients: readonly Network[];
-    readonly deleteDelayS: number;
   };
   readonly database: { readonly path: string; readonly synchronous: 'full' | 'normal' };
   readonly media: { readonly budgetMs: number; readonly firstTryMs: number; readonly retransmitMs: number };

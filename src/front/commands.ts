@@ -21,11 +21,9 @@ import { mergedStatistics } from './statistics.ts';
 export interface NgCommandsParts {
   readonly requests: Pick<Requests, 'offer' | 'answer' | 'delete' | 'query' | 'command'>;
   readonly fleet: Pick<Fleet, 'all' | 'membersOf'>;
-  readonly calls: Pick<CallTable, 'values'>;
+  readonly calls: Pick<CallTable, 'get' | 'values'>;
   readonly sides: Sides;
   readonly clock: Clock;
-  /** How long a call that nobody has answered stays after a delete that does not say it, s. */
-  readonly deleteDelayS: number;
 }
 
 /** Bytes of Call-IDs in a `list`: with the rest of the reply they fit into a datagram (ng-protocol 1.3). */
@@ -137,22 +135,40 @@ export class NgCommands {
   }
 
   async #offer(request: NgRequest): Promise<NgDict | Failure> {
+    if (request.isFragment) return this.#fragment(request);
     const facts = request.offer();
     if (facts instanceof Failure) return this.#refuse(facts, request);
+    const isNewCall = request.isNewCall || this.#parts.calls.get(facts.callId) === undefined;
+    const answer = await this.#parts.requests.offer(facts);
+    // The offer in a reply names both parties and may begin a call all the same.
+    if (answer instanceof Failure) return this.#fail(answer, { ...asked(request), isNewCall });
 
-    return sdpReply(await this.#parts.requests.offer(facts));
+    return sdpReply(answer);
   }
 
   async #answer(request: NgRequest): Promise<NgDict | Failure> {
+    if (request.isFragment) return this.#fragment(request);
     const facts = request.answer();
     if (facts instanceof Failure) return this.#refuse(facts, request);
 
     return sdpReply(await this.#parts.requests.answer(facts));
   }
 
+  /**
+   * A piece of an SDP with further ICE candidates, for the relay alone: it goes to the node of the call, and no SDP comes back
+   * (ng-protocol 3).
+   */
+  async #fragment(request: NgRequest): Promise<NgDict | Failure> {
+    const relayed = request.relayed();
+    if (relayed instanceof Failure) return this.#refuse(relayed, request);
+    const result = await this.#parts.requests.command(relayed.message, relayed.facts);
+
+    return result instanceof Failure ? result : { result: 'ok' };
+  }
+
   /** A call that nobody has is as good as ended: a warning, unless the client wants to know by the flag `fatal`. */
   async #delete(request: NgRequest): Promise<NgDict | Failure> {
-    const facts = request.delete(this.#parts.deleteDelayS);
+    const facts = request.delete();
     if (facts instanceof Failure) return this.#refuse(facts, request);
     const result = await this.#parts.requests.delete(facts);
     if (result instanceof Failure && !isUnknown(result)) return result;
@@ -214,6 +230,10 @@ const NO_COMMAND = new Failure(
 );
 
 const LATER = 'the node did not answer; it will be told again until it does';
+
+function asked({ command, sdp, isNewCall, knowsLoadLimit }: NgRequest): Asked {
+  return { command, sdp, isNewCall, knowsLoadLimit };
+}
 
 function sdpReply(answer: Relayed | Failure): NgDict | Failure {
   return answer instanceof Failure ? answer : { result: 'ok', sdp: answer.sdp };

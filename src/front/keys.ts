@@ -28,6 +28,7 @@ const OWN_KEYS = [
   'cluster-require',
   'cluster-prefer',
   'rtpp-flags',
+  'sip-message-type',
 ] as const;
 export type OwnKey = (typeof OWN_KEYS)[number];
 const OWN: ReadonlySet<string> = new Set(OWN_KEYS);

@@ -23,9 +23,6 @@ export interface CommandRequest {
 /** Call-IDs a limit names when it is missing, as with rtpengine. */
 const DEFAULT_LIMIT = 32;
 
-/** Longest `delete-delay`, s. */
-const MAX_DELETE_DELAY_S = 60;
-
 export class NgRequest {
   readonly #keys: Keys['own'];
   readonly #others: NgDict;
@@ -72,6 +69,11 @@ export class NgRequest {
     return wordsOf(this.#others.supports).includes('load limit');
   }
 
+  /** Whether it brings a piece of an SDP only, as trickle ICE has them (RFC 8840). */
+  get isFragment(): boolean {
+    return this.sdp !== '' && !this.sdp.startsWith('v=') && this.hasFlag('fragment');
+  }
+
   hasFlag(flag: string): boolean {
     return wordsOf(this.#others.flags).some((word) => word.replaceAll(' ', '-') === flag);
   }
@@ -101,9 +103,11 @@ export class NgRequest {
     const facts = this.#facts(true);
     if (facts instanceof Failure) return facts;
 
-    return facts.toTag === undefined
-      ? { ...facts, sdp, isInDialog: false, isFromCallee: false }
-      : { ...facts, sdp, isInDialog: true };
+    if (facts.toTag === undefined) return { ...facts, sdp, isInDialog: false, isFromCallee: false };
+    // New versions of Kamailio say what the SDP came in: one in a reply is the callee's.
+    const isReply = this.#text('sip-message-type') === 'sip_reply';
+
+    return { ...facts, sdp, isInDialog: true, ...(isReply ? { isFromCallee: true } : {}) };
   }
 
   answer(): AnswerFacts | Failure {
@@ -121,12 +125,14 @@ export class NgRequest {
   /**
    * Before 12.5 a to-tag names the party that leaves; since then it counts only with the flag `to-tag`, or as a word of `rtpp-flags`.
    * The newer rule ends what the older one would leave behind (ng-protocol 8).
-   * @param delayS the `delete-delay` of a message that names none, s
    */
-  delete(delayS: number): DeleteFacts | Failure {
+  delete(): DeleteFacts | Failure {
     const facts = this.#facts(false);
     if (facts instanceof Failure) return facts;
     const { callId, fromTag, toTag, branch, setId } = facts;
+    // A negative one is none, as with rtpengine.
+    const delay = textOf(this.#others['delete-delay']);
+    const delayS = /^\d{1,6}$/.test(delay) ? Number(delay) : undefined;
     const isLeaving = fromTag !== '' && toTag !== undefined && this.hasFlag('to-tag');
 
     return {
@@ -136,18 +142,11 @@ export class NgRequest {
       ...(branch === undefined ? {} : { branch }),
       ...(setId === undefined ? {} : { setId }),
       ng: {
-        graceMs: this.#deleteDelayS(delayS) * 1000,
+        ...(delayS === undefined ? {} : { delayS }),
         ...(fromTag === '' ? {} : { fromTag }),
         ...(isLeaving ? { leaving: toTag } : {}),
       },
     };
-  }
-
-  /** A negative one is the default, as with rtpengine. */
-  #deleteDelayS(byDefault: number): number {
-    const text = textOf(this.#others['delete-delay']);
-
-    return /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_DELETE_DELAY_S) : byDefault;
   }
 
   /** `fromTag` is '' if no party is named. */

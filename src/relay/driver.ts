@@ -113,7 +113,7 @@ export interface RelayDriver {
   readonly renewsCalls: boolean;
   offer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure>;
   answer(request: MediaRequest, deadline: number): Promise<MediaReply | RelayFailure>;
-  /** Ends a call, or with `branch` and `fromTag` one branch of it, at once (no delay on the relay). */
+  /** Ends a call, or with `branch` and `fromTag` one branch of it. */
   delete(call: DeleteRequest, deadline: number): Promise<DeleteResult | RelayFailure>;
   /** The relay's own record of a call. */
   query(call: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure>;
@@ -126,6 +126,8 @@ export interface RelayDriver {
 export interface DeleteRequest extends RelayCall {
   readonly fromTag?: string;
   readonly branch?: string;
+  /** How long the relay may keep the whole call, s; null for as long as its own settings say. Missing: not at all. */
+  readonly delayS?: number | null;
   /** Whether the reply should have the call's final statistics, even if that takes another question. */
   readonly wantsStatistics?: boolean;
 }

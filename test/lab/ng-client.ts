@@ -2,8 +2,7 @@
 
 import type { NgDict } from '../../src/relay/driver.ts';
 import { DecodeError, decode, encodeText, isDict } from '../../src/relay/ng/bencode.ts';
-import { poll } from './processes.ts';
-import { buildSdp } from './sdp.ts';
+import { audioOf, buildSdp } from './sdp.ts';
 
 /** Longest wait for a reply, ms. The modules ask again after 1 s; whoever wants that here does it himself. */
 const PATIENCE_MS = 10_000;
@@ -37,11 +36,13 @@ export function answerOf(callId: string, more: NgDict = {}): NgDict {
 }
 
 export class NgClient {
+  static readonly #open = new Set<NgClient>();
   static #opened = 0;
   /** Times the system said that nobody listens there (ICMP): what makes a proxy stay away for a minute. */
   refused = 0;
   /** Datagrams that came, by cookie, oldest first. */
   readonly #replies = new Map<string, string[]>();
+  readonly #listeners = new Set<() => void>();
   readonly #cookies = `${process.pid}_${++NgClient.#opened}`;
   #sent = 0;
   #socket: Socket | undefined;
@@ -49,7 +50,7 @@ export class NgClient {
   private constructor() {}
 
   /** As the modules have it, the socket is connected: what comes from another address or port is not heard. */
-  static async open({ host = '127.0.0.1', port }: Place, from = host): Promise<NgClient> {
+  static async connect({ host = '127.0.0.1', port }: Place, from = host): Promise<NgClient> {
     const client = new NgClient();
     client.#socket = await Bun.udpSocket({
       hostname: from,
@@ -60,8 +61,14 @@ export class NgClient {
         error: () => void client.refused++,
       },
     });
+    NgClient.#open.add(client);
 
     return client;
+  }
+
+  /** Closes all that are open. */
+  static closeAll(): void {
+    for (const client of NgClient.#open) client.close();
   }
 
   /** A cookie nobody has used. */
@@ -91,11 +98,21 @@ export class NgClient {
 
   /** Waits for so many replies to a cookie. */
   heard(cookie: string, count = 1, timeoutMs = PATIENCE_MS): Promise<readonly string[]> {
-    return poll(
-      () => (this.replies(cookie).length >= count ? this.replies(cookie) : undefined),
-      () => `${this.replies(cookie).length} replies of ${count} came for ${cookie}`,
-      timeoutMs,
-    );
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (this.replies(cookie).length < count) return;
+        clearTimeout(timer);
+        this.#listeners.delete(look);
+        resolve(this.replies(cookie));
+      };
+      const timer = setTimeout(() => {
+        this.#listeners.delete(look);
+        const came = `${this.replies(cookie).length} replies of ${count} came for ${cookie}`;
+        reject(new Error(`waited ${timeoutMs} ms: ${came}`));
+      }, timeoutMs);
+      this.#listeners.add(look);
+      look();
+    });
   }
 
   /** Asks once, and reads the reply. */
@@ -108,6 +125,7 @@ export class NgClient {
   }
 
   close(): void {
+    NgClient.#open.delete(this);
     this.#socket?.close();
   }
 
@@ -115,6 +133,7 @@ export class NgClient {
     const space = text.indexOf(' ');
     const cookie = text.slice(0, space);
     this.#replies.set(cookie, [...this.replies(cookie), text.slice(space + 1)]);
+    for (const look of [...this.#listeners]) look();
   }
 }
 
@@ -125,4 +144,11 @@ export function read(payload: string): NgDict {
   if (value instanceof DecodeError || !isDict(value)) throw new Error(`this is no reply: ${payload}`);
 
   return value;
+}
+
+/** Where the reader of an offer or answer is told to send his audio; throws what the reply says instead. */
+export function shown(reply: NgDict): string {
+  if (reply.result !== 'ok') throw new Error(JSON.stringify(reply));
+
+  return audioOf(String(reply.sdp)).address;
 }

@@ -80,14 +80,15 @@ export function mediaMessage(command: 'offer' | 'answer', request: MediaRequest)
 }
 
 /**
- * The deletion of a call, or of one branch of it, at once. A whole call is named by its Call-ID alone, which every version takes
+ * The deletion of a call, or of one branch of it. A whole call is named by its Call-ID alone, which every version takes
  * for everything; a branch needs the flag `to-tag` on 12.5 and later (ng-protocol 7 and 8).
  */
 export function deleteMessage(call: DeleteRequest): NgDict {
   const message = newDict();
   message.command = 'delete';
   message['call-id'] = call.callId;
-  message['delete-delay'] = 0;
+  const { delayS = 0 } = call;
+  if (delayS !== null) message['delete-delay'] = delayS;
   if (call.branch === undefined || call.fromTag === undefined) return message;
   message['from-tag'] = call.fromTag;
   message['via-branch'] = call.branch;

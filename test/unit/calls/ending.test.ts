@@ -19,13 +19,25 @@ async function answered(...callees: readonly string[]): Promise<Cluster> {
   return cluster;
 }
 
-type Parties = Omit<NonNullable<DeleteFacts['ng']>, 'graceMs'>;
+type Parties = NonNullable<DeleteFacts['ng']>;
 
-async function end({ ending }: Cluster, parties: Parties, branch?: string) {
+/** A call of A that is offered on these branches. */
+async function branches(...names: readonly string[]): Promise<Cluster> {
+  const cluster = makeCluster();
+  const facts = { callId: 'c1', fromTag: 'A', extra: {}, direction: { from: 'inner', to: 'outer' } };
+  for (const branch of names)
+    relayed(await cluster.media.offer({ ...facts, branch, sdp: phoneSdp('10.9.9.9'), isInDialog: false }));
+
+  return cluster;
+}
+
+/** @param more tags named besides those */
+async function end({ ending }: Cluster, parties: Parties, branch?: string, ...more: string[]) {
   const result = await ending.delete({
     callId: 'c1',
     reason: 'delete',
-    ng: { ...parties, graceMs: 0 },
+    ng: parties,
+    tags: [parties.fromTag ?? [], parties.leaving ?? [], ...more].flat(),
     ...(branch === undefined ? {} : { branch }),
   });
   if (result instanceof Failure) throw new Error(result.message);
@@ -70,10 +82,10 @@ describe('a delete by ng', () => {
     expect(cluster.calls.get('c1')).toBeUndefined();
   });
 
-  test('of a callee who is not there leaves the others alone', async () => {
-    const cluster = await answered('B', 'C');
-    expect(await end(cluster, { fromTag: 'A', leaving: 'D' })).toEqual({ result: 'ok', warning: WARNING });
-    expect(cluster.calls.get('c1')?.legs.map(({ tag }) => tag)).toEqual(['A', 'B', 'C']);
+  test('of somebody nobody knows ends the call if the other party is known', async () => {
+    const cluster = await answered('B');
+    await end(cluster, { fromTag: 'X' }, undefined, 'A');
+    expect(cluster.calls.get('c1')).toBeUndefined();
   });
 
   test('of the caller by a callee ends the call, however many callees there are', async () => {
@@ -82,18 +94,33 @@ describe('a delete by ng', () => {
     expect(cluster.calls.get('c1')).toBeUndefined();
   });
 
-  test('of a branch that is not there leaves the others alone, and the node is not told: it would end all', async () => {
-    const cluster = makeCluster();
-    const facts = { callId: 'c1', fromTag: 'A', extra: {}, direction: { from: 'inner', to: 'outer' } };
-    for (const branch of ['b1', 'b2'])
-      relayed(await cluster.media.offer({ ...facts, branch, sdp: phoneSdp('10.9.9.9'), isInDialog: false }));
-    expect(await end(cluster, {}, 'b3')).toEqual({ result: 'ok', warning: WARNING });
-    expect(cluster.relay(0).deletes).toEqual([]);
+  test('of a branch leaves the others alone, and said again it changes nothing: the node would end all', async () => {
+    const cluster = await branches('b1', 'b2', 'b3');
     await end(cluster, {}, 'b1');
-    expect(cluster.relay(0).deletes).toMatchObject([{ branch: 'b1', fromTag: 'A' }]);
     await end(cluster, {}, 'b2');
+    expect(cluster.relay(0).deletes).toMatchObject([
+      { branch: 'b1', fromTag: 'A' },
+      { branch: 'b2', fromTag: 'A' },
+    ]);
+    expect(await end(cluster, {}, 'b1')).toEqual({ result: 'ok', warning: WARNING });
+    expect(cluster.relay(0).deletes).toHaveLength(2);
+    expect(cluster.calls.get('c1')?.legs.map(({ branch }) => branch)).toEqual(['b3']);
+    await end(cluster, {}, 'b3');
     expect(cluster.calls.get('c1')).toBeUndefined();
   });
+
+  test.each(['A', 'B'])(
+    'of a branch that never was ends the call: a BYE from %p has a Via of its own',
+    async (fromTag) => {
+      const cluster = await branches('b1', 'b2');
+      const answer = { callId: 'c1', fromTag: 'A', toTag: 'B', extra: {}, branch: 'b1', isFinal: true };
+      relayed(await cluster.media.answer({ ...answer, sdp: phoneSdp('203.0.113.9') }));
+      await end(cluster, { fromTag }, 'z9hG4bK-bye');
+      expect(cluster.relay(0).deletes).toHaveLength(1);
+      expect(cluster.relay(0).deletes[0]).not.toHaveProperty('branch');
+      expect(cluster.calls.get('c1')).toBeUndefined();
+    },
+  );
 
   test('of a branch ends a call whose offers named none', async () => {
     const cluster = await answered('B');

@@ -451,7 +451,7 @@ describe('a node that has restarted', () => {
     cluster.relay(0).calls.clear();
     const failure = failed(await cluster.media.offer(reoffer()));
     expect(failure.code).toBe('RTPC_CALL_LOST');
-    expect(failure.message).toContain('node 0 has restarted');
+    expect(failure.message).toContain('node 0 does not know call c1 any more');
     expect(cluster.asked()).toEqual(['0 query']);
     expect(cluster.calls.get('c1')).toBeUndefined();
     expect(cluster.calls.getEnded('c1')?.endReason).toBe('lost');

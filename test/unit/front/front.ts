@@ -33,12 +33,9 @@ export const ANSWER: NgDict = {
   sdp: CALLEE,
 };
 
-/** As the settings have it by default. */
-export const DELETE_DELAY_S = 30;
-
 export function makeFront(options: ClusterOptions = {}) {
   const cluster = makeCluster(options);
-  const commands = new NgCommands({ ...cluster, sides: SIDES, deleteDelayS: DELETE_DELAY_S });
+  const commands = new NgCommands({ ...cluster, sides: SIDES });
 
   return {
     ...cluster,

@@ -176,28 +176,28 @@ describe('a delete', () => {
       { tags: ['A', 'B'], ng: { fromTag: 'A', leaving: 'B' } },
     ],
   ])('with %j', (keys, facts) => {
-    const read_ = read({ command: 'delete', 'call-id': 'c1', ...keys }, 2).delete(30);
+    const read_ = read({ command: 'delete', 'call-id': 'c1', ...keys }, 2).delete();
     const { ng = {}, ...others }: { readonly ng?: object } = facts;
-    const wanted = { callId: 'c1', setId: 2, reason: 'delete', ng: { graceMs: 30_000, ...ng }, ...others };
+    const wanted = { callId: 'c1', setId: 2, reason: 'delete', ng, ...others };
     expect(read_).toEqual(wanted as never);
   });
 
   test.each([
-    [undefined, 30],
-    [-1, 30],
-    ['soon', 30],
+    [undefined, undefined],
+    [-1, undefined],
+    ['soon', undefined],
     [0, 0],
     ['0', 0],
     ['5', 5],
-    [3600, 60],
-  ])('and a delete-delay of %p waits %d s', (delay, seconds) => {
+    [3600, 3600],
+  ])('and a delete-delay of %p keeps it %p s, or as long as the relay does', (delay, seconds) => {
     const keys = delay === undefined ? {} : { 'delete-delay': delay };
-    const facts = good(read({ command: 'delete', 'call-id': 'c1', ...keys }).delete(30));
-    expect(facts.ng?.graceMs).toBe(seconds * 1000);
+    const facts = good(read({ command: 'delete', 'call-id': 'c1', ...keys }).delete());
+    expect(facts.ng?.delayS).toBe(seconds as never);
   });
 
   test('does not mind a direction nobody knows', () => {
-    expect(good(read({ command: 'delete', 'call-id': 'c1', direction: ['x', 'y'] }).delete(30)).callId).toBe(
+    expect(good(read({ command: 'delete', 'call-id': 'c1', direction: ['x', 'y'] }).delete()).callId).toBe(
       'c1',
     );
   });

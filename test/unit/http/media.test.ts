@@ -277,7 +277,14 @@ describe('JSON in and out', () => {
       200,
     );
     expect(relay(0).offers[0]?.address).toBe(outerOf(0));
-    for (const direction of [['priv'], ['priv', 'nowhere'], ['priv', 'pub', 'mpls'], [{}, {}], [1, 2], 'sideways']) {
+    for (const direction of [
+      ['priv'],
+      ['priv', 'nowhere'],
+      ['priv', 'pub', 'mpls'],
+      [{}, {}],
+      [1, 2],
+      'sideways',
+    ]) {
       expect((await send('POST', '/v1/media/offer', { ...offer, direction })).status).toBe(400);
     }
   });
