@@ -109,7 +109,7 @@ export class Media {
     if (sides instanceof Failure) return sides;
     if (call !== undefined && isOfAnotherProxy(call, facts, sides)) {
       return new Failure(
-        'RTPC_CALLS_APART',
+        'RTPC_CALL_ANCHORED',
         `call ${facts.callId} is anchored in set ${call.setId} with this sender on side ${sides.from}; a call can pass the cluster once only, so its second proxy needs a cluster of its own`,
       );
     }

@@ -21,6 +21,10 @@ export const ERRORS = {
   RTPC_NODE_EXISTS: { status: 409, meaning: 'Another node has this id, or this socket in this set.' },
   RTPC_NODE_IN_USE: { status: 409, meaning: 'The node has calls, so this cannot be changed.' },
   RTPC_SET_NOT_EMPTY: { status: 409, meaning: 'The set still has nodes.' },
+  RTPC_CALL_ANCHORED: {
+    status: 409,
+    meaning: 'Another proxy on the way of this call has it anchored here already.',
+  },
   RTPC_CALLS_APART: { status: 409, meaning: 'The command joins calls that are on different nodes.' },
   RTPC_BODY_TOO_LARGE: {
     status: 413,

@@ -1,86 +1,19 @@
-/**
- * docs/opensips/opensips.cfg, run by a real OpenSIPS between real SIPp endpoints. Debian 12 has no OpenSIPS, so the
- * binary comes by the environment: OPENSIPS_BIN, and OPENSIPS_MPATH for its modules.
- */
+/** The scripts of docs/opensips, run by a real OpenSIPS between real SIPp endpoints. */
 
-import { expect } from 'bun:test';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { endProcess, leashed, own, poll, temporaryFolder } from '../lab/processes.ts';
-import type { RunningProxy, ScriptValues } from '../lab/sip-lab.ts';
-import { answersSip } from '../lab/sipp.ts';
+import { startOpensips, whyNoOpensips } from '../lab/opensips.ts';
 import { describeSip } from '../suites/sip.ts';
 
-const CONFIG = join(import.meta.dir, '..', '..', 'docs', 'opensips', 'opensips.cfg');
-const binary = Bun.env.OPENSIPS_BIN ?? '';
-const modules = Bun.env.OPENSIPS_MPATH ?? '';
-const reason =
-  binary === '' || modules === ''
-    ? 'OPENSIPS_BIN and OPENSIPS_MPATH name no OpenSIPS'
-    : Bun.which('sipp') === null
-      ? 'not installed: sipp'
-      : undefined;
-
-/** The file with the values of the lab; each text to replace must be in it. */
-function configure(values: ScriptValues): string {
-  const { listen, insideNet, insideHop, outsideHop, url, token } = values;
-  const replacements: readonly (readonly [string, string])[] = [
-    ['log_level=3', 'log_level=3\nstderror_enabled=yes\nsyslog_enabled=no'],
-    ['socket=udp:127.0.0.1:5060', `socket=udp:${listen.address}:${listen.port}`],
-    ['/usr/lib/x86_64-linux-gnu/opensips/modules/', modules],
-    ['ip.matches,192.168.0.0/16', `ip.matches,${insideNet}`],
-    ['sip:198.51.100.20:5060', `sip:${outsideHop}`],
-    ['sip:192.168.2.10:5060', `sip:${insideHop}`],
-    ['http://127.0.0.1:7888', url],
-    ['# rest_append_hf("Authorization: Bearer TOKEN")', `rest_append_hf("Authorization: Bearer ${token}")`],
-  ];
-  let text = readFileSync(CONFIG, 'utf8');
-  for (const [from, to] of replacements) {
-    expect(text.split(from)).toHaveLength(2);
-    text = text.replace(from, to);
-  }
-
-  return text;
-}
-
-async function startOpensips(values: ScriptValues): Promise<RunningProxy> {
-  const { listen } = values;
-  const file = join(temporaryFolder(), 'opensips.cfg');
-  writeFileSync(file, configure(values));
-  const child = own(
-    Bun.spawn(leashed([binary, '-F', '-m', '64', '-M', '8', '-f', file], 'SIGTERM'), {
-      stdin: 'ignore',
-      stdout: 'ignore',
-      stderr: 'pipe',
-    }),
-    'SIGTERM',
+for (const [script, door] of [
+  ['opensips.cfg', 'http'],
+  ['opensips-ng.cfg', 'ng'],
+  ['opensips-rtp-relay.cfg', 'ng'],
+  ['opensips-ng.cfg', 'rtpengine'],
+] as const) {
+  describeSip(
+    `OpenSIPS with docs/opensips/${script}`,
+    'test/e2e/opensips',
+    door,
+    (values) => startOpensips(script, door, values),
+    whyNoOpensips(),
   );
-  let log = '';
-  const collect = async (): Promise<void> => {
-    for await (const chunk of child.stderr)
-      log = (log + Buffer.from(chunk).toString('latin1')).slice(-200_000);
-  };
-  collect().catch(() => undefined);
-  let isEnded = false;
-  child.exited.then(() => {
-    isEnded = true;
-  });
-  await poll(
-    async () => {
-      if (isEnded) throw new Error(`OpenSIPS ended:\n${log}`);
-
-      return (await answersSip(listen.address, listen.port)) ? true : undefined;
-    },
-    () => `OpenSIPS does not answer:\n${log}`,
-    15_000,
-  );
-
-  return {
-    log: () => log,
-    async stop() {
-      await endProcess(child);
-    },
-  };
 }
-
-describeSip('OpenSIPS with docs/opensips/opensips.cfg', 'test/e2e/opensips', startOpensips, reason);

@@ -2,7 +2,7 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { endProcess, leashed, own, poll, temporaryFolder } from './processes.ts';
+import { endProcess, inNamespace, leashed, own, poll, temporaryFolder } from './processes.ts';
 
 const ROOT = join(import.meta.dir, '..', '..');
 /** What `npm run build` makes. */
@@ -23,6 +23,8 @@ export interface ApplianceOptions {
   readonly flags?: readonly string[];
   /** Bearer token it asks for; none if missing. */
   readonly token?: string;
+  /** Network namespace it runs in. Its API is then asked over a unix socket, because files are the same for all of them. */
+  readonly namespace?: string;
 }
 
 /** One line of its log. */
@@ -75,19 +77,25 @@ function newestSource(): number {
 
 export async function startAppliance(options: ApplianceOptions = {}): Promise<Appliance> {
   const database = options.database ?? join(temporaryFolder(), 'rtp-cluster.db');
-  const { token } = options;
+  const { token, namespace } = options;
+  const socket = namespace === undefined ? {} : { unix: join(temporaryFolder(), 'api.sock') };
   const env = Object.fromEntries(Object.entries(Bun.env).filter(([key]) => !key.startsWith('RTP_CLUSTER_')));
   const child = own(
     Bun.spawn(
-      leashed([
-        ...commandLine(options.binary),
-        'serve',
-        `--database-path=${database}`,
-        `--http-listen=127.0.0.1:${options.port ?? 0}`,
-        `--ng-listen=${options.ngListen ?? ''}`,
-        '--log-format=json',
-        ...(options.flags ?? []),
-      ]),
+      leashed(
+        inNamespace(namespace, [
+          ...commandLine(options.binary),
+          'serve',
+          `--database-path=${database}`,
+          `--http-listen=127.0.0.1:${options.port ?? 0}`,
+          `--ng-listen=${options.ngListen ?? ''}`,
+          // Tests look at once whether anything is left.
+          '--ng-delete-delay-s=0',
+          '--log-format=json',
+          ...(socket.unix === undefined ? [] : [`--http-unix=${socket.unix}`]),
+          ...(options.flags ?? []),
+        ]),
+      ),
       {
         cwd: temporaryFolder(),
         env: token === undefined ? env : { ...env, RTP_CLUSTER_TOKEN: token },
@@ -113,7 +121,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
       if (ended !== undefined) throw new Error(`the appliance ended with code ${ended}:\n${output}`);
       const started = logs().find((line) => Object.values(line).includes('appliance.started'))?.url;
       if (typeof started !== 'string') return undefined;
-      const ready = await fetch(`${started}/readyz`).catch(() => undefined);
+      const ready = await fetch(`${started}/readyz`, socket).catch(() => undefined);
 
       return ready?.ok === true ? started : undefined;
     },
@@ -139,6 +147,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
     },
     async api(method, path, body) {
       const response = await fetch(url + path, {
+        ...socket,
         method,
         headers: {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -19,15 +19,18 @@ export class NgFuzz {
   #made = 0;
 
   /**
-   * @param isForRelays for real ones: calls have two parties, nobody subscribes, and only the caller begins. rtpengine 10.5 ends with
-   * a segmentation fault when a party it knows, whose partner has turned to another one, offers without a to-tag.
+   * @param isForRelays for real ones: calls have two parties, nobody subscribes, only the caller begins, and no candidates trickle.
+   * rtpengine 10.5 ends with a segmentation fault when a party it knows, whose partner has turned to another one, offers without a
+   * to-tag, and when a fragment names a party it does not know.
    */
   constructor(seed: number, isForRelays = false) {
     this.#random = seeded(seed);
     this.#isForRelays = isForRelays;
     this.#commands = COMMANDS.filter((command) => !isForRelays || !command.includes('subscribe'));
     const ofProxies = OF_PROXIES.map((message) => writePairs(Object.entries(message)));
-    const recorded = recordedPayloads().filter((payload) => !isForRelays || !payload.includes('subscribe'));
+    const recorded = recordedPayloads().filter(
+      (payload) => !isForRelays || !/subscribe|fragment/.test(payload.toString('latin1')),
+    );
     // A third of all are those that come as far as a relay.
     const often = Array.from({ length: Math.ceil(recorded.length / 2 / ofProxies.length) }, () => ofProxies);
     this.#payloads = [...recorded, ...often.flat()];

@@ -53,6 +53,10 @@ export interface PhoneOptions {
   readonly partner: string;
   /** Local address. */
   readonly address: string;
+  /** RTP port, the next one being for RTCP; two free ones by default. */
+  readonly port?: number;
+  /** How its sockets are opened, if not in the network of this process. */
+  readonly open?: OpenUdp;
   /** Addresses it has a route to; a packet to any other is lost. All by default. */
   readonly reaches?: (address: string) => boolean;
 }
@@ -95,9 +99,7 @@ export class Phone {
 
   static async open(options: PhoneOptions): Promise<Phone> {
     let phone: Phone | undefined;
-    const pair = await openPair(options.address, (bytes, port, address) =>
-      phone?.hear(bytes, { address, port }),
-    );
+    const pair = await openPair(options, (bytes, port, address) => phone?.hear(bytes, { address, port }));
     phone = new Phone(options, pair);
 
     return phone;
@@ -174,7 +176,14 @@ export class Phone {
     packet.writeUInt32BE((this.sent * SAMPLES) >>> 0, 4);
     packet.writeUInt32BE(this.#ssrc, 8);
     this.#own.copy(packet, HEADER);
-    this.#rtp.send(packet, remote.port, remote.address);
+    try {
+      this.#rtp.send(packet, remote.port, remote.address);
+    } catch {
+      // No route.
+      this.unroutable++;
+
+      return;
+    }
     this.sent++;
   }
 }
@@ -200,23 +209,25 @@ interface SocketPair {
 
 /** Two sockets on an even port and the next one, as RTP wants it. */
 async function openPair(
-  hostname: string,
+  { address, port: wanted, open = openUdp }: PhoneOptions,
   onRtp: (bytes: Buffer, port: number, address: string) => void,
 ): Promise<SocketPair> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 10_000 + 2 * Math.floor(Math.random() * 11_000);
+  for (let attempt = 0; attempt < (wanted === undefined ? 100 : 1); attempt++) {
+    const port = wanted ?? 10_000 + 2 * Math.floor(Math.random() * 11_000);
     const opened: Bun.udp.Socket<'buffer'>[] = [];
     try {
-      const rtp = await openUdp(hostname, port, onRtp);
+      const rtp = await open(address, port, onRtp);
       opened.push(rtp);
 
-      return { rtp, rtcp: await openUdp(hostname, port + 1, () => undefined) };
+      return { rtp, rtcp: await open(address, port + 1, () => undefined) };
     } catch {
       for (const socket of opened) socket.close();
     }
   }
-  throw new Error(`no pair of free UDP ports on ${hostname}`);
+  throw new Error(`no pair of free UDP ports on ${address}${wanted === undefined ? '' : `, port ${wanted}`}`);
 }
+
+export type OpenUdp = typeof openUdp;
 
 export function openUdp(
   hostname: string,

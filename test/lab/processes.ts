@@ -48,6 +48,11 @@ export function leashed(command: readonly string[], signal: NodeJS.Signals = 'SI
   return setpriv === null ? [...command] : [setpriv, '--pdeathsig', signal.slice(3), ...command];
 }
 
+/** A command that runs in a network namespace, of the name `ip netns` has for it; its pid is the command's own. */
+export function inNamespace(namespace: string | undefined, command: readonly string[]): readonly string[] {
+  return namespace === undefined ? command : ['ip', 'netns', 'exec', namespace, ...command];
+}
+
 /**
  * Makes sure that a process ends with this one.
  * @param signal SIGTERM for programs that have children of their own to end

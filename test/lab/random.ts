@@ -12,3 +12,11 @@ export function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
+
+/** The same things in another order, which is the same in every run. */
+export function shuffled<T>(things: readonly T[], random = seeded(things.length)): T[] {
+  return things
+    .map((thing) => ({ thing, rank: random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ thing }) => thing);
+}

@@ -3,6 +3,7 @@
 import { type NodeKind, parseSocket } from '../../src/domain/node.ts';
 import { createNgDriver } from '../../src/relay/ng/driver.ts';
 import { systemClock } from '../../src/util/clock.ts';
+import type { Place } from './netns.ts';
 import { poll } from './processes.ts';
 import { mustBe, startRtpengine, whyNoRtpengine } from './rtpengine.ts';
 import { startRtpproxy, tell, whyNoRtpproxy } from './rtpproxy.ts';
@@ -52,11 +53,11 @@ export function callsOnReal(kind: NodeKind, socket: string): Promise<readonly st
   return kind === 'rtpengine' ? callsOnRelay(socket) : streamsOnRelay(socket);
 }
 
-/** Call-IDs an rtpengine has, asked by the ng command `list`. */
-export async function callsOnRelay(socket: string): Promise<readonly string[]> {
+/** Call-IDs an rtpengine has, asked by the ng command `list`, from another place if need be. */
+export async function callsOnRelay(socket: string, place?: Place): Promise<readonly string[]> {
   const address = parseSocket(socket);
   if (address?.transport !== 'udp') throw new Error(`${socket} is no socket of an rtpengine`);
-  const driver = createNgDriver(address, systemClock);
+  const driver = createNgDriver(address, systemClock, { open: place?.connect });
   try {
     const reply = mustBe(
       await driver.ask({ command: 'list', limit: '1000' }, systemClock.monotonic() + 2000),

@@ -3,7 +3,8 @@
 import { RelayFailure } from '../../src/relay/driver.ts';
 import { createNgDriver } from '../../src/relay/ng/driver.ts';
 import { systemClock } from '../../src/util/clock.ts';
-import { leashed, own } from './processes.ts';
+import type { Place } from './netns.ts';
+import { inNamespace, leashed, own } from './processes.ts';
 
 export interface RtpengineOptions {
   /** UDP port of the ng protocol. */
@@ -17,6 +18,8 @@ export interface RtpengineOptions {
   /** Media ports, both ends included. */
   readonly portMin: number;
   readonly portMax: number;
+  /** Where it runs; in the network of this process by default. */
+  readonly place?: Place;
   /** Further arguments, such as `--interface=...` or `--max-sessions=1`. */
   readonly extra?: readonly string[];
 }
@@ -55,20 +58,22 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
   const { ngAddress = '127.0.0.1' } = options;
   const child = own(
     Bun.spawn(
-      leashed([
-        binary,
-        '--config-file=none',
-        '--foreground',
-        '--log-stderr',
-        '--table=-1',
-        `--interface=${options.address}`,
-        `--listen-ng=${ngAddress}:${options.ngPort}`,
-        ...(options.httpPort === undefined ? [] : [`--listen-http=${ngAddress}:${options.httpPort}`]),
-        `--port-min=${options.portMin}`,
-        `--port-max=${options.portMax}`,
-        '--delete-delay=0',
-        ...(options.extra ?? []),
-      ]),
+      leashed(
+        inNamespace(options.place?.namespace, [
+          binary,
+          '--config-file=none',
+          '--foreground',
+          '--log-stderr',
+          '--table=-1',
+          `--interface=${options.address}`,
+          `--listen-ng=${ngAddress}:${options.ngPort}`,
+          ...(options.httpPort === undefined ? [] : [`--listen-http=${ngAddress}:${options.httpPort}`]),
+          `--port-min=${options.portMin}`,
+          `--port-max=${options.portMax}`,
+          '--delete-delay=0',
+          ...(options.extra ?? []),
+        ]),
+      ),
       { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
     ),
   );
@@ -96,7 +101,8 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
   };
   try {
     await started.promise;
-    const driver = createNgDriver({ host: ngAddress, port: options.ngPort }, systemClock);
+    const address = { host: ngAddress, port: options.ngPort };
+    const driver = createNgDriver(address, systemClock, { open: options.place?.connect });
     const pong = await driver.ping(systemClock.monotonic() + START_MS);
     driver.close();
     if (pong !== 'pong') throw new Error(`rtpengine does not answer: ${pong.reason}\n${log}`);

@@ -10,13 +10,16 @@ export function command(...words: string[]): { code: number; text: string } {
 }
 
 /** Runs `serve` where it cannot start; returns how it ended. */
-export function failToStart(database: string, options: { flags?: string[]; prefix?: string[] } = {}) {
+export function failToStart(
+  database: string,
+  options: { flags?: string[]; prefix?: string[]; ngListen?: string } = {},
+) {
   const { exitCode, stdout, stderr } = Bun.spawnSync(
     [
       ...(options.prefix ?? []),
       BINARY,
       'serve',
-      '--ng-listen=',
+      `--ng-listen=${options.ngListen ?? ''}`,
       `--database-path=${database}`,
       '--http-listen=127.0.0.1:0',
       '--log-format=json',

@@ -1,14 +1,14 @@
 /** What the proxies of the documents are tested in: relays of either kind, the compiled appliance, one proxy, SIPp endpoints. */
 
 import { expect } from 'bun:test';
-import type { NodeKind } from '../../src/domain/node.ts';
-import { type Appliance, ensureBinary, settled, startAppliance } from './appliance.ts';
-import { startFake } from './fake-relays.ts';
+import { type Appliance, type ApplianceOptions, ensureBinary, settled, startAppliance } from './appliance.ts';
 import { Gateway } from './gateway.ts';
 import { freeSipPort, freeUdpPort, loopbackNetwork } from './ports.ts';
 import { poll, sweep } from './processes.ts';
-import { type CallKeeper, callsOnReal, expectNoCalls, startReal, whyNoRelay } from './relays.ts';
-import { addressesSeen, type Scenario, type Sipp, type Step, startSipp } from './sipp.ts';
+import { expectNoCalls } from './relays.ts';
+import { type LabRelay, type Relays, startRelay } from './sip-relays.ts';
+import { addressesSeen, type Sipp, startSipp } from './sipp.ts';
+import type { Scenario, Step } from './sipp-scenario.ts';
 
 /** What a proxy's script has to be told. */
 export interface ScriptValues {
@@ -19,7 +19,12 @@ export interface ScriptValues {
   readonly outsideHop: string;
   readonly url: string;
   readonly token: string;
+  /** Where ng is served, as in udp:127.0.0.1:2223. */
+  readonly ngSocket: string;
 }
+
+/** How a proxy's script asks: the appliance by HTTP, the appliance as if it were an rtpengine, or an rtpengine alone. */
+export type Door = 'http' | 'ng' | 'rtpengine';
 
 export interface RunningProxy {
   log(): string;
@@ -27,49 +32,12 @@ export interface RunningProxy {
 }
 
 const TOKEN = 'a-token-of-the-lab-0123456789';
-const MEDIA_PORTS = { portMin: 30_000, portMax: 30_999 } as const;
 
-/** The two relays of a lab. The scripts and the calls are the same for all of them. */
-export interface Relays {
-  readonly name: string;
-  readonly kinds: readonly [NodeKind, NodeKind];
-  /** Whether they only pretend: they answer, but relay no media. */
-  readonly isFake: boolean;
+async function startLabAppliance(options: ApplianceOptions): Promise<Appliance> {
+  return startAppliance({ binary: await ensureBinary(), token: TOKEN, ...options });
 }
 
-export const RELAYS: readonly Relays[] = [
-  { name: 'rtpengines', kinds: ['rtpengine', 'rtpengine'], isFake: false },
-  { name: 'rtpproxies', kinds: ['rtpproxy', 'rtpproxy'], isFake: false },
-  { name: 'one of each kind', kinds: ['rtpengine', 'rtpproxy'], isFake: false },
-  { name: 'fake rtpproxies', kinds: ['rtpproxy', 'rtpproxy'], isFake: true },
-];
-
-/** Why there can be no lab with such relays, or undefined. */
-export function whyNoRelays({ kinds, isFake }: Relays): string | undefined {
-  return isFake ? undefined : kinds.map(whyNoRelay).find((reason) => reason !== undefined);
-}
-
-interface LabRelay extends CallKeeper {
-  readonly kind: NodeKind;
-  readonly socket: string;
-  stop(): Promise<void>;
-}
-
-/** Starts a relay on an address of the network inside. */
-async function startRelay(kind: NodeKind, isFake: boolean, address: string): Promise<LabRelay> {
-  if (isFake) {
-    const fake = await startFake(kind);
-
-    return { kind, socket: fake.socket, calls: fake.calls, stop: fake.kill };
-  }
-  const port = await freeUdpPort(address);
-  const { stop } = await startReal(kind, { address, port, ...MEDIA_PORTS });
-  const socket = `udp:${address}:${port}`;
-
-  return { kind, socket, calls: () => callsOnReal(kind, socket), stop };
-}
-
-/** Two relays, the compiled appliance, one proxy: what the proxies' tests run in. */
+/** Relays, the compiled appliance, one proxy: what the proxies' tests run in. */
 export class SipLab {
   readonly values: ScriptValues;
   /** Under which the relays know the phone outside, see `Gateway`. */
@@ -79,12 +47,14 @@ export class SipLab {
   readonly #relays: readonly LabRelay[];
   readonly #media: { readonly inner: readonly string[]; readonly outer: readonly string[] };
   readonly #phones: { readonly inner: string; readonly outer: string };
-  #appliance: Appliance;
+  readonly #door: Door;
+  #appliance: Appliance | undefined;
   #proxy: RunningProxy | undefined;
 
   private constructor(
-    appliance: Appliance,
+    appliance: Appliance | undefined,
     relays: readonly LabRelay[],
+    door: Door,
     hasMedia: boolean,
     inside: (host: number) => string,
     outside: (host: number) => string,
@@ -92,6 +62,7 @@ export class SipLab {
   ) {
     this.#appliance = appliance;
     this.#relays = relays;
+    this.#door = door;
     this.hasMedia = hasMedia;
     this.#media = { inner: [inside(11), inside(12)], outer: [outside(11), outside(12)] };
     this.#phones = { inner: inside(101), outer: outside(101) };
@@ -101,15 +72,19 @@ export class SipLab {
 
   static async start(
     { kinds, isFake }: Relays,
+    door: Door,
     startProxy: (values: ScriptValues) => Promise<RunningProxy>,
   ): Promise<SipLab> {
     const inside = loopbackNetwork();
     const outside = loopbackNetwork();
-    const binary = await ensureBinary();
-    const appliance = await startAppliance({ binary, token: TOKEN });
+    const isAlone = door === 'rtpengine';
+    const ngListen = `udp:127.0.0.1:${await freeUdpPort()}`;
+    const appliance = isAlone ? undefined : await startLabAppliance({ ngListen });
     const relays: LabRelay[] = [];
     for (const [index, kind] of kinds.entries()) {
-      relays.push(await startRelay(kind, isFake, inside(11 + index)));
+      relays.push(
+        await startRelay(kind, isFake, inside(11 + index), isAlone ? outside(11 + index) : undefined),
+      );
     }
     const address = inside(1);
     const insideHop = await freeSipPort(inside(101));
@@ -119,26 +94,30 @@ export class SipLab {
       insideNet: inside(0).replace(/$/, '/24'),
       insideHop: `${inside(101)}:${insideHop}`,
       outsideHop: `${outside(101)}:${outsideHop}`,
-      url: appliance.url,
+      url: appliance?.url ?? '',
       token: TOKEN,
+      ngSocket: isAlone ? (relays[0]?.socket ?? '') : ngListen,
     };
-    const lab = new SipLab(appliance, relays, !isFake, inside, outside, values);
-    await lab.addNodes();
+    const lab = new SipLab(appliance, relays, door, !isFake, inside, outside, values);
+    if (!isAlone) await lab.addNodes();
     lab.#proxy = await startProxy(values);
 
     return lab;
   }
 
   get appliance(): Appliance {
+    if (this.#appliance === undefined) throw new Error('there is no appliance in this lab');
+
     return this.#appliance;
   }
 
-  /** SIGKILL; another one goes on where it was. */
+  /** SIGKILL; another one goes on where it was. Nothing if there is none. */
   async replaceAppliance(): Promise<void> {
+    if (this.#appliance === undefined) return;
     const { database, url } = this.#appliance;
     await this.#appliance.kill();
     const port = Number(new URL(url).port);
-    this.#appliance = await startAppliance({ binary: await ensureBinary(), token: TOKEN, database, port });
+    this.#appliance = await startLabAppliance({ database, port, ngListen: this.values.ngSocket });
   }
 
   async addNodes(): Promise<void> {
@@ -209,7 +188,7 @@ export class SipLab {
   async finish({ caller, callee }: Ends): Promise<void> {
     const problems = [await caller.done(), await callee?.done()].filter((problem) => problem !== undefined);
     if (problems.length > 0) {
-      throw new Error(`${problems.join('\n')}\n${this.#proxy?.log()}\n${this.appliance.output()}`);
+      throw new Error(`${problems.join('\n')}\n${this.#proxy?.log()}\n${this.#appliance?.output() ?? ''}`);
     }
   }
 
@@ -250,6 +229,7 @@ export class SipLab {
   /** Nothing is left on the relays, and the appliance holds all calls for ended. */
   async expectAllOver(): Promise<void> {
     await expectNoCalls(this.#relays);
+    if (this.#appliance === undefined) return;
     await poll(
       async () => {
         const { calls } = (await this.appliance.api('GET', '/v1/calls')) as { calls: unknown[] };
@@ -261,20 +241,25 @@ export class SipLab {
     );
   }
 
-  /** What the appliance has of a call. */
-  async callOf(endpoint: Sipp): Promise<{ direction: string; state: string; end_reason: string }> {
+  /**
+   * The appliance says so of a call that is over. An ng client does not tell it why, nor who called: it takes whoever made the first
+   * offer for the caller.
+   */
+  async expectEnded(endpoint: Sipp, way: 'out' | 'in', reason: string, isDelayed = false): Promise<void> {
+    if (this.#appliance === undefined) return;
+    const isNg = this.#door === 'ng';
+    const opposite = way === 'out' ? 'in' : 'out';
     const callId = endpoint.messages()[0]?.callId ?? '';
-
-    return (await this.appliance.api('GET', `/v1/calls/${encodeURIComponent(callId)}`)) as {
-      direction: string;
-      state: string;
-      end_reason: string;
-    };
+    expect(await this.appliance.api('GET', `/v1/calls/${encodeURIComponent(callId)}`)).toMatchObject({
+      direction: isNg && isDelayed ? opposite : way,
+      state: 'ended',
+      end_reason: isNg ? 'delete' : reason,
+    });
   }
 
   async stop(): Promise<void> {
     await this.#proxy?.stop();
-    await this.appliance.stop();
+    await this.#appliance?.stop();
     for (const relay of this.#relays) await relay.stop();
     sweep();
   }

@@ -26,13 +26,35 @@ describe('scripts in the documents', () => {
     ['README.zh-CN.md', 'kamailio'],
     ['docs/opensips.md', 'opensips'],
     ['docs/kamailio.md', 'kamailio'],
+    ['docs/ng.md', 'opensips'],
+    ['docs/ng.md', 'kamailio'],
   ] as const;
 
-  test.each(SHOWN)('%s shows parts of the %s script that the tests run', (page, proxy) => {
-    const script = read(`docs/${proxy}/${proxy}.cfg`);
+  test.each(SHOWN)('%s shows parts of the %s scripts that the tests run', (page, proxy) => {
+    const scripts = [...new Bun.Glob(`docs/${proxy}/*.cfg`).scanSync(root)].map(read).join('\n');
     const shown = blocks(read(page), proxy);
     expect(shown.length).toBeGreaterThan(0);
-    for (const text of shown) expect(script).toContain(text);
+    for (const text of shown) expect(scripts).toContain(text);
+  });
+
+  test('docs/ng.md has the parameters of the scripts', () => {
+    const said = new Map(
+      [
+        ...read('docs/ng.md').matchAll(
+          /^\| `(rtpengine_\w+)`(?:, `(rtpengine_\w+)`)? \| ([^|]+) \| ([^|]+) \|/gm,
+        ),
+      ].flatMap(([, first = '', second = first, kamailio = '', opensips = '']) => [
+        [`kamailio ${first}`, Number.parseInt(kamailio, 10)] as const,
+        [`opensips ${second}`, Number.parseInt(opensips, 10)] as const,
+      ]),
+    );
+    for (const proxy of ['kamailio', 'opensips'] as const) {
+      for (const script of [...new Bun.Glob(`docs/${proxy}/*-{ng,relay}.cfg`).scanSync(root)].map(read)) {
+        const set = [...script.matchAll(/^modparam\("rtpengine", "(\w+)", (\d+)\)/gm)];
+        expect(set.length).toBeGreaterThan(3);
+        for (const [, name = '', value = ''] of set) expect(said.get(`${proxy} ${name}`)).toBe(Number(value));
+      }
+    }
   });
 });
 
@@ -57,7 +79,7 @@ test.each(PAGES)('links of %s lead to files that exist', (page) => {
 
 test('every npm script that README or CONTRIBUTING names exists', () => {
   const scripts = JSON.parse(read('package.json')).scripts;
-  const named = [...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/npm run ([a-z-]+)/g)];
+  const named = [...`${read('README.md')}${read('CONTRIBUTING.md')}`.matchAll(/npm run ([a-z0-9-]+)/g)];
   expect(named.length).toBeGreaterThan(3);
   for (const [, name = ''] of named) expect(scripts).toHaveProperty(name);
 });

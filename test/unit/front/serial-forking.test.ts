@@ -213,7 +213,7 @@ describe('an offer under a Call-ID in use', () => {
     await ask(OFFER);
     const second = { ...OFFER, direction: ['pub', 'priv'] };
     expect(await ask(second, 1)).toMatchObject({
-      'error-reason': expect.stringContaining('RTPC_CALLS_APART'),
+      'error-reason': expect.stringContaining('RTPC_CALL_ANCHORED'),
     });
     expect([relay(0).offers.length, relay(1).offers.length]).toEqual([1, 0]);
     // The next gateway by another set is no second proxy.
@@ -243,6 +243,16 @@ describe('a piece of an SDP with ICE candidates', () => {
     expect(await ask(PIECE)).toEqual({ result: 'ok' });
     expect(relay(0).commands.at(-1)).toMatchObject({ command: 'offer', sdp: PIECE.sdp, 'call-id': 'c1' });
     expect(relay(0).commands.at(-1)).not.toHaveProperty('direction');
+  });
+
+  test('does not name a party which the call does not have: rtpengine would die of it', async () => {
+    const { ask, relay } = await established();
+    relay(0).next('command', { result: 'ok' });
+    expect(await ask({ ...PIECE, 'to-tag': 'nobody' })).toEqual({ result: 'ok' });
+    expect(relay(0).commands).toEqual([expect.not.objectContaining({ 'to-tag': 'nobody' })]);
+    for (const keys of [{ 'from-tag': 'nobody' }, { 'call-id': 'c9' }])
+      expect(await ask({ ...PIECE, ...keys })).toMatchObject({ 'error-reason': 'Unknown call-id' });
+    expect(relay(0).commands).toHaveLength(1);
   });
 
   test('brings no SDP back, which nobody has looked at', async () => {
