@@ -21,6 +21,7 @@ const TASKS = {
     run(bin('tsc'), ['--noEmit', '-p', '.']) || run(bin('biome'), ['check', '--error-on-warnings', '.']),
   format: () => run(bin('biome'), ['check', '--write', '.']),
   test: (args) => run(bun, ['scripts/test.ts', ...args]),
+  e2e: () => run(bun, ['scripts/test.ts', 'netns']),
   demo: (args) => run(bun, ['scripts/demo.ts', ...args]),
   bench: (args) => run(bun, ['test/bench/bench.ts', ...args]),
   rehearse: (args) => run(bun, ['test/rehearse/rehearse.ts', ...args]),

@@ -76,6 +76,7 @@ const PARTS: Readonly<Record<string, () => void>> = {
   build: () => step('build of the binary', process.execPath, ['scripts/build.ts']),
   contract: () => suite('test/contract'),
   e2e: () => suite('test/e2e'),
+  netns: () => suite('test/netns'),
 };
 
 const wanted = process.argv.slice(2);
@@ -88,6 +89,11 @@ const parts = wanted.length === 0 ? Object.keys(PARTS) : wanted;
 if (parts.includes('contract')) await ensure(['rtpengine-daemon'], 'a real relay');
 if (parts.includes('e2e'))
   await ensure(['kamailio', 'kamailio-utils-modules', 'sip-tester'], 'real SIP calls');
+if (parts.includes('netns'))
+  await ensure(
+    ['kamailio', 'kamailio-utils-modules', 'sip-tester', 'rtpengine-daemon', 'iproute2', 'nftables'],
+    'real calls in network namespaces',
+  );
 for (const part of parts) PARTS[part]?.();
 rmSync(scratch, { recursive: true, force: true });
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -79,13 +79,15 @@ export class Directions {
   }
 
   /** For an SDP which the relay itself makes: who reads it, in the place of both sides where the sender is not said. */
-  ofReader({ direction, readerSide }: CallFacts): Direction | Failure {
+  ofReader({ direction, readerSide, extra }: CallFacts): Direction | Failure {
     if (direction !== undefined) return direction;
-    if (readerSide !== undefined) return { from: readerSide, to: readerSide };
+    // Whoever names the address has said all there is to say.
+    const reader = readerSide ?? (extra['media-address'] === undefined ? undefined : 'outer');
+    if (reader !== undefined) return { from: reader, to: reader };
 
     return new Failure(
       'RTPC_DIRECTION_UNKNOWN',
-      'direction is missing; it says which side reads the SDP that comes back (in ng "cluster-to" does too)',
+      'direction is missing; it says which side reads the SDP that comes back (in ng "cluster-to" does too, and "media-address" everywhere)',
     );
   }
 

@@ -143,14 +143,16 @@ export class Ledger {
     news: LegNews,
   ): Promise<Call | undefined> {
     const { from, to } = news.sides;
-    // The offer that begins a call and names another party comes in a reply: who is named is the caller.
-    const isFromCallee = facts.isFromCallee ?? facts.toTag !== undefined;
+    // The offer that begins a call and names another party comes in a reply: who is named is the caller. OpenSIPS's `rtp_relay` names
+    // the callee twice.
+    const { fromTag, toTag } = facts;
+    const isFromCallee = facts.isFromCallee ?? (toTag !== undefined && toTag !== fromTag);
     const call =
       known ??
       this.#create(
         facts,
         isFromCallee ? { from: to, to: from } : news.sides,
-        isFromCallee ? (facts.toTag ?? facts.fromTag) : facts.fromTag,
+        isFromCallee ? (toTag ?? fromTag) : fromTag,
         facts.setId ?? 0,
       );
     if (known === undefined) this.#calls.add(call);

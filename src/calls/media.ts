@@ -173,7 +173,7 @@ export class Media {
     if (call === undefined) return ledger.unknown(facts);
     const member = fleet.get(call.nodeId);
     if (member === undefined) return ledger.lose(call);
-    const limit = ledger.limit(call, facts.toTag, facts);
+    const limit = ledger.limit(call, facts.toTag, facts) ?? this.#precautions.refuseAnswer(call, facts);
     if (limit !== undefined) return limit;
 
     const sides = directions.ofAnswer(call, facts);
@@ -267,9 +267,10 @@ export class Media {
     if (message.command !== 'subscribe request') {
       return this.#reply(facts.callId, member, await member.driver.command(message, call, deadline));
     }
-    const sides = directions.ofReader(facts);
+    const asking = { ...facts, extra: message };
+    const sides = directions.ofReader(asking);
     if (sides instanceof Failure) return sides;
-    const request: SdpRequest = { facts, sdp: '', sent: outline(''), sides };
+    const request: SdpRequest = { facts: asking, sdp: '', sent: outline(''), sides };
     const address = wantedAddress(member, request, 'IP4');
     if (address instanceof Failure) return address;
     const byInterface = member.node.mediaAddresses.find((own) => own.address === address.address)?.interface;

@@ -1,20 +1,20 @@
 /**
  * What a relay must not be sent although it is well-formed. rtpengine 10.5.3.5 ends with a segmentation fault, and all its calls with
- * it, when a party it knows, and who has no partner any more, offers without naming one: his partner was taken by a third party, or
- * he was unsubscribed, or subscribed before (found by our fuzzer and measured; with a to-tag it never did).
+ * it, when a party it knows, and who has no partner any more, offers without naming one: his partner was taken by a third party, he
+ * was unsubscribed, subscribed before, or answered himself (found by our fuzzer and measured; with a to-tag it never did).
  */
 
 import type { Call } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
 import type { NgDict } from '../relay/driver.ts';
-import type { OfferFacts } from './facts.ts';
+import type { AnswerFacts, OfferFacts } from './facts.ts';
 
-/** Subscribers remembered of a call; further ones are refused. */
-const MAX_SUBSCRIBERS = 64;
+/** Tags without partner that are remembered of a call; what would make more is refused. */
+const MAX_ALONE = 64;
 
 export class Precautions {
-  /** Tags that subscribed to a call. */
-  readonly #subscribers = new WeakMap<Call, Set<string>>();
+  /** Tags of a call that may be without a partner. */
+  readonly #alone = new WeakMap<Call, Set<string>>();
 
   /**
    * The to-tag an offer goes to the relay with. Where a third party has been heard of, one that names nobody gets the tag which the
@@ -32,12 +32,17 @@ export class Precautions {
   /** Why a party may not offer, or undefined. */
   refuseOffer(call: Call | undefined, { fromTag, toTag }: OfferFacts): Failure | undefined {
     if (call === undefined || toTag !== undefined) return undefined;
-    if (this.#subscribers.get(call)?.has(fromTag) !== true) return undefined;
+    if (this.#alone.get(call)?.has(fromTag) !== true) return undefined;
 
     return new Failure(
       'RTPC_BAD_PARAMETER',
-      `from-tag ${fromTag} has subscribed to the call; a subscriber does not offer outside of a dialog`,
+      `from-tag ${fromTag} has subscribed to the call, or answered itself; its offers must name the other party by to-tag`,
     );
+  }
+
+  /** Why an answer may not go to the relay, or undefined. OpenSIPS's `rtp_relay` names the callee twice in a delayed offer. */
+  refuseAnswer(call: Call, { fromTag, toTag }: AnswerFacts): Failure | undefined {
+    return fromTag === toTag ? this.#note(call, fromTag) : undefined;
   }
 
   /** Why a command may not go to the relay, or undefined. Remembers who subscribes. */
@@ -51,11 +56,15 @@ export class Precautions {
         `to-tag ${tag} is a party of the call, and "${command}" is for others that listen to it`,
       );
     }
-    if (command !== 'subscribe request') return undefined;
-    const subscribers = this.#subscribers.get(call) ?? new Set();
-    if (subscribers.size >= MAX_SUBSCRIBERS && !subscribers.has(tag))
-      return new Failure('RTPC_BUSY', `the call has had ${MAX_SUBSCRIBERS} subscribers already`);
-    this.#subscribers.set(call, subscribers.add(tag));
+
+    return command === 'subscribe request' ? this.#note(call, tag) : undefined;
+  }
+
+  #note(call: Call, tag: string): Failure | undefined {
+    const alone = this.#alone.get(call) ?? new Set();
+    if (alone.size >= MAX_ALONE && !alone.has(tag))
+      return new Failure('RTPC_BUSY', `the call has had ${MAX_ALONE} subscribers already`);
+    this.#alone.set(call, alone.add(tag));
 
     return undefined;
   }

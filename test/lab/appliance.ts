@@ -89,8 +89,6 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
           `--database-path=${database}`,
           `--http-listen=127.0.0.1:${options.port ?? 0}`,
           `--ng-listen=${options.ngListen ?? ''}`,
-          // Tests look at once whether anything is left.
-          '--ng-delete-delay-s=0',
           '--log-format=json',
           ...(socket.unix === undefined ? [] : [`--http-unix=${socket.unix}`]),
           ...(options.flags ?? []),

@@ -57,7 +57,14 @@ export const OF_PROXIES: readonly NgDict[] = [
     command: 'answer',
     'rtpp-flags': 'replace-origin ICE=remove direction=pub direction=priv codec=[strip=[opus]]',
   },
-  { sdp: OUTER_SDP, direction: ['pub', 'priv'], 'call-id': 'x', 'from-tag': 'callee', command: 'offer' },
+  {
+    sdp: OUTER_SDP,
+    direction: ['pub', 'priv'],
+    'call-id': 'x',
+    'from-tag': 'callee',
+    'to-tag': 'caller',
+    command: 'offer',
+  },
   { 'call-id': 'x', 'received-from': ['IP4', '0.0.0.0'], 'to-tag': 'callee', command: 'delete' },
   { 'call-id': 'x', command: 'play media', 'from-tag': 'caller', file: '/tmp/x.wav' },
 ];

@@ -21,7 +21,7 @@ export class NgFuzz {
   /**
    * @param isForRelays for real ones: calls have two parties, nobody subscribes, only the caller begins, and no candidates trickle.
    * rtpengine 10.5 ends with a segmentation fault when a party it knows, whose partner has turned to another one, offers without a
-   * to-tag, and when a fragment names a party it does not know.
+   * to-tag, when somebody answers himself, and when a fragment names a party it does not know.
    */
   constructor(seed: number, isForRelays = false) {
     this.#random = seeded(seed);
@@ -39,9 +39,9 @@ export class NgFuzz {
   /** One datagram; nearly all have a cookie nobody else has. */
   next(): Buffer {
     const cookie = Buffer.from(`fuzz_${++this.#made} `);
-    const datagram = Buffer.concat([cookie, this.#payload()]).subarray(0, MAX_DATAGRAM);
+    const datagram = Buffer.concat([cookie, this.#payload()]);
 
-    return this.#chance(0.03) ? this.#harm(datagram) : datagram;
+    return (this.#chance(0.03) ? this.#harm(datagram) : datagram).subarray(0, MAX_DATAGRAM);
   }
 
   #payload(): Buffer {
@@ -259,7 +259,7 @@ export class NgFuzz {
         'codec=[strip=[all] offer=[a b]]',
         '__proto__=[a=b]',
         'call-id=fuzz-1',
-        'to-tag=callee',
+        this.#isForRelays ? 'a' : 'to-tag=callee',
         'flags=[a [b [c [d [e [f [g',
         'RTP/SAVPF',
         '='.repeat(50),

@@ -570,4 +570,13 @@ describe('query and command', () => {
     const { direction: _, ...facts } = offer();
     expect(failed(await media.command(message, facts)).code).toBe('RTPC_DIRECTION_UNKNOWN');
   });
+
+  test('a subscribe request that names the address needs no direction', async () => {
+    const { media, relay } = await established();
+    relay(0).next('command', { result: 'ok', sdp: anchored(innerOf(0)) });
+    const { direction: _, ...facts } = offer();
+    const message = { command: 'subscribe request', 'call-id': 'c1', 'media-address': '192.0.2.7' };
+    expect(await media.command(message, facts)).toMatchObject({ reply: { sdp: anchored('192.0.2.7') } });
+    expect(relay(0).commands[0]).toMatchObject({ 'media-address': '192.0.2.7' });
+  });
 });

@@ -71,6 +71,15 @@ describe('an offer without to-tag', () => {
   });
 });
 
+test('who answered himself cannot offer without a to-tag, but goes on with one', async () => {
+  const { offer, answer, relay } = start();
+  relayed(await offer('C'));
+  relayed(await answer('C', 'C'));
+  expect(failed(await offer('C')).message).toContain('must name the other party');
+  relayed(await offer('C', 'B'));
+  expect(relay(0).offers).toHaveLength(2);
+});
+
 describe('subscriptions', () => {
   test('a party cannot be unsubscribed, nor subscribe', async () => {
     const { offer, command, relay } = start();

@@ -185,6 +185,15 @@ describe('a delayed offer of the next gateway', () => {
     expect(relay(0).offers.at(-1)?.extra).toEqual({});
   });
 
+  test('that names the callee twice, as that of `rtp_relay`, leaves the caller on his side', async () => {
+    const { ask, relay } = makeFront();
+    await ask(late('B1', { 'to-tag': 'B1', 'via-branch': 'br0' }));
+    expect(await ask({ ...answered('B1'), 'to-tag': 'B1', 'via-branch': 'br0' })).toMatchObject(OK);
+    const { direction: _, ...again } = OFFER;
+    expect(await ask({ ...again, 'to-tag': 'B1' })).toMatchObject(OK);
+    expect(relay(0).offers.map(({ address }) => address)).toEqual(['10.0.0.1', '198.51.100.1']);
+  });
+
   test('that no node takes makes the proxy ask its next relay', async () => {
     const { ask } = makeFront({ nodes: [] });
     expect(await ask(late('B1'))).toMatchObject({ 'error-reason': 'Parallel session limit reached' });
