@@ -20,6 +20,8 @@ export interface SdpRequest {
   readonly sent: Outline;
   /** Sender's side to reader's side. */
   readonly sides: Direction;
+  /** Whether the node may have a call of this Call-ID although it is a new one to us: it keeps deleted calls for a while. */
+  readonly isKept?: boolean;
 }
 
 /** An address literal with its family. */
@@ -66,7 +68,7 @@ export function relayCall({ callId, memo, callerTag, legs }: Call): RelayCall {
 
 /** @param memo what the node's driver remembers of the call; null if the node does not have it yet */
 export function relayRequest(
-  { facts, sdp, sent, sides }: SdpRequest,
+  { facts, sdp, sent, sides, isKept }: SdpRequest,
   member: Member,
   { address, family }: WantedAddress,
   { isNew, isFinal = false, memo }: { isNew: boolean; isFinal?: boolean; memo: string | null },
@@ -89,6 +91,7 @@ export function relayRequest(
     family,
     ...(hasInterfaces ? { interfaces: [sender, reader] as const } : {}),
     isNew,
+    ...(isKept ? { isKept } : {}),
     isFinal,
     extra:
       source === undefined || sourceFamily === undefined || extra['received-from'] !== undefined

@@ -59,9 +59,9 @@ export class Ending {
       return { reply: { result: 'ok' } };
     }
     const isBranch = hasBranch(call, branch) && call.legs.some((leg) => leg.branch !== branch);
-    // Told again of a branch it has deleted, rtpengine 10.5 would end the whole call, as it does with one that never was: a BYE has a
-    // Via of its own (ng-protocol 8).
-    if (!isBranch && branch !== undefined && this.#goneBranches.get(call)?.has(branch) === true)
+    // Told of a branch it does not have, rtpengine 10.5 would end the whole call. From an ng client that is meant, unless he repeats
+    // himself: a BYE has a Via of its own (ng-protocol 8). From others it is a branch whose offer was refused.
+    if (!isBranch && branch !== undefined && this.#isNoBranch(call, branch, ng !== undefined))
       return { reply: NOTHING_THERE };
     const member = fleet.get(call.nodeId);
     // Whatever the node says, the call is over. A dead one is told when it is back.
@@ -107,6 +107,12 @@ export class Ending {
   forget(callId: string, tag: string): void {
     const call = this.#parts.ledger.get(callId);
     if (call !== undefined) this.#parts.ledger.forget(call, (leg) => leg.tag === tag);
+  }
+
+  #isNoBranch(call: Call, branch: string, isNg: boolean): boolean {
+    if (isNg) return this.#goneBranches.get(call)?.has(branch) === true;
+
+    return !hasBranch(call, branch) && call.legs.some((leg) => leg.branch !== '');
   }
 
   #forgetBranch(call: Call, branch: string | undefined): void {

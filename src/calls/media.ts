@@ -27,7 +27,6 @@ import type { AnswerFacts, CallFacts, OfferFacts, Relayed } from './facts.ts';
 import { beginStep, type History } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import { NotPlaced, type Offering } from './offering.ts';
-import { Precautions } from './precautions.ts';
 import type { Search } from './search.ts';
 import type { Strays } from './strays.ts';
 
@@ -60,7 +59,6 @@ export interface NodeReply {
 export class Media {
   readonly #parts: MediaParts;
   readonly #options: MediaOptions;
-  readonly #precautions = new Precautions();
 
   constructor(parts: MediaParts, options: MediaOptions) {
     this.#parts = parts;
@@ -116,12 +114,8 @@ export class Media {
     ledger.reportContradiction(call ?? before, facts.direction, sides);
     step.sides = shownSides(sides);
 
-    const refused = this.#precautions.refuseOffer(call, facts);
-    if (refused !== undefined) return refused;
-    const toTag = this.#precautions.partnerOf(call, facts);
-    const named = toTag === undefined ? known : { ...known, toTag };
-
-    const request = { facts: named, sdp: facts.sdp, sent, sides };
+    const isKept = ledger.returning(facts.callId) !== undefined;
+    const request = { facts: known, sdp: facts.sdp, sent, sides, isKept };
     const placed = await offering.place(call, request, deadline, step);
     if (placed instanceof NotPlaced) {
       if (returning !== undefined) return placed.isCallLost ? ledger.unknown(facts) : placed.failure;
@@ -173,15 +167,17 @@ export class Media {
     if (call === undefined) return ledger.unknown(facts);
     const member = fleet.get(call.nodeId);
     if (member === undefined) return ledger.lose(call);
-    const limit = ledger.limit(call, facts.toTag, facts) ?? this.#precautions.refuseAnswer(call, facts);
+    const limit = ledger.limit(call, facts.toTag, facts);
     if (limit !== undefined) return limit;
 
+    const offerer = findLeg(call, facts.fromTag, facts.branch) ?? findTag(call, facts.fromTag);
+    // Of a call that was found on a node nobody knows the parties.
+    if (offerer === undefined && call.legs.length > 0) return ledger.unknown(facts);
     const sides = directions.ofAnswer(call, facts);
     step.sides = shownSides(sides);
     step.node = member.id;
     const dead = this.#refuseDead(member);
     if (dead !== undefined) return dead;
-    const offerer = findLeg(call, facts.fromTag, facts.branch) ?? findTag(call, facts.fromTag);
     const request = { facts, sdp: facts.sdp, sent, sides };
     const address = wantedAddress(member, request, offerer?.family ?? familyOfSdp(sent));
     if (address instanceof Failure) return address;
@@ -262,8 +258,6 @@ export class Media {
         `call ${apart} is not on node ${member.id}, where call ${facts.callId} is; a relay can only join calls of its own`,
       );
     }
-    const refused = this.#precautions.refuseCommand(ledger.get(facts.callId), message);
-    if (refused !== undefined) return refused;
     if (message.command !== 'subscribe request') {
       return this.#reply(facts.callId, member, await member.driver.command(message, call, deadline));
     }

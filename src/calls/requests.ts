@@ -197,9 +197,11 @@ export class Requests {
 
         return NOTHING;
       case 'delete': {
+        const { branch: _, ...unbranched } = common;
         const result = await this.#delete(
           {
-            ...common,
+            ...unbranched,
+            ...(step.branch === undefined ? {} : { branch: step.branch }),
             tags: toTag === undefined ? [sip.fromTag] : [sip.fromTag, toTag],
             reason: step.reason,
           },

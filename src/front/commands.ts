@@ -8,7 +8,6 @@ import { refuseCommand } from '../calls/commands.ts';
 import { NOT_FOUND } from '../calls/ending.ts';
 import type { Relayed } from '../calls/facts.ts';
 import type { Requests } from '../calls/requests.ts';
-import { findTag } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
 import type { Sides } from '../domain/side.ts';
 import type { Fleet } from '../fleet/fleet.ts';
@@ -157,19 +156,14 @@ export class NgCommands {
 
   /**
    * A piece of an SDP with further ICE candidates, for the relay alone: it goes to the node of the call, and no SDP comes back
-   * (ng-protocol 3). rtpengine 10.5.3.5 ends with a segmentation fault if it names a party which the call does not have (measured); such
-   * a to-tag is left out, and without the sender in the call there is nothing to do.
+   * (ng-protocol 3).
    */
   async #fragment(request: NgRequest): Promise<NgDict | Failure> {
     const relayed = request.relayed();
     if (relayed instanceof Failure) return this.#refuse(relayed, request);
-    const { callId, fromTag, toTag } = relayed.facts;
-    const call = this.#parts.calls.get(callId);
-    if (findTag(call, fromTag) === undefined)
-      return new Failure('RTPC_CALL_UNKNOWN', `call ${callId} with the party ${fromTag} is not known here`);
-    const { 'to-tag': _, ...unnamed } = relayed.message;
-    const message = findTag(call, toTag) === undefined ? unnamed : relayed.message;
-    const result = await this.#parts.requests.command(message, relayed.facts);
+    // As with rtpengine: what comes before its offer is not missed.
+    if (this.#parts.calls.get(relayed.facts.callId) === undefined) return { result: 'ok' };
+    const result = await this.#parts.requests.command(relayed.message, relayed.facts);
 
     return result instanceof Failure ? result : { result: 'ok' };
   }

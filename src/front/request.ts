@@ -118,8 +118,11 @@ export class NgRequest {
     const { toTag } = facts;
     if (toTag === undefined) return missing('to-tag');
 
-    // The protocol does not tell a 183 from a 200.
-    return { ...facts, toTag, sdp, isFinal: true };
+    // Modules give an answer the flags of its offer, so a direction says nothing; rtpengine ignores it too. Nor does the protocol
+    // tell a 183 from a 200.
+    const { direction: _, readerSide: __, ...rest } = facts;
+
+    return { ...rest, toTag, sdp, isFinal: true };
   }
 
   /**

@@ -40,6 +40,8 @@ export interface MediaRequest extends Parties {
   readonly interfaces?: readonly [string, string];
   /** Whether this is the offer that creates the call, the only request a limit of the relay may refuse. */
   readonly isNew: boolean;
+  /** Of an offer: whether the relay may have a call of this Call-ID all the same, one that was deleted and that it keeps for a while. */
+  readonly isKept?: boolean;
   /** Of an answer: whether it establishes the dialog. After an early one another callee may answer otherwise. */
   readonly isFinal?: boolean;
   /** Further ng keys of the client; they win over what the driver would add, except for the keys above. */

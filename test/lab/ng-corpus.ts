@@ -66,7 +66,7 @@ export const OF_PROXIES: readonly NgDict[] = [
     command: 'offer',
   },
   { 'call-id': 'x', 'received-from': ['IP4', '0.0.0.0'], 'to-tag': 'callee', command: 'delete' },
-  { 'call-id': 'x', command: 'play media', 'from-tag': 'caller', file: '/tmp/x.wav' },
+  { 'call-id': 'x', command: 'play media', 'from-tag': 'caller', file: '/x.wav' },
 ];
 
 /** Bencode of pairs, whatever they hold; what it has no form for becomes a string. */

@@ -4,7 +4,7 @@ import { RelayFailure } from '../../src/relay/driver.ts';
 import { createNgDriver } from '../../src/relay/ng/driver.ts';
 import { systemClock } from '../../src/util/clock.ts';
 import type { Place } from './netns.ts';
-import { inNamespace, leashed, own } from './processes.ts';
+import { inNamespace, leashed, own, temporaryFolder } from './processes.ts';
 
 export interface RtpengineOptions {
   /** UDP port of the ng protocol. */
@@ -74,7 +74,8 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
           ...(options.extra ?? []),
         ]),
       ),
-      { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
+      // A core file, if it dies, belongs to nobody's source tree.
+      { cwd: temporaryFolder(), stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
     ),
   );
   // A test run that is cut short leaves no relay behind.

@@ -17,6 +17,7 @@ import type { DatagramOptions } from '../wire/datagram-client.ts';
 import { isDict, newDict } from './bencode.ts';
 import { createNgClient, type NgClient } from './client.ts';
 import { deleteMessage, failureIn, mediaMessage, plainMessage, saysNotFound } from './message.ts';
+import { isWithoutPartner, knowsAll, takesPiece } from './precautions.ts';
 
 export class NgDriver implements RelayDriver {
   /** A call it has forgotten is begun anew with one party only, and the reply does not tell. */
@@ -83,9 +84,22 @@ export class NgDriver implements RelayDriver {
     return this.ask(message, deadline);
   }
 
-  /** The message names the call itself. */
-  command(message: NgDict, _call: RelayCall, deadline: number): Promise<NgDict | RelayFailure> {
-    return this.ask(plainMessage(message), deadline);
+  /** The message names the call itself. An offer or an answer is a piece of an SDP, for a call the relay has. */
+  async command(message: NgDict, call: RelayCall, deadline: number): Promise<NgDict | RelayFailure> {
+    const plain = plainMessage(message);
+    const isPiece = plain.command === 'offer' || plain.command === 'answer';
+    if (!isPiece && plain.command !== 'unsubscribe') return this.ask(plain, deadline);
+    const record = await this.query(call, deadline);
+    if (record instanceof RelayFailure) return record;
+    if (!isPiece) {
+      if (knowsAll(record, [plain['to-tag'] ?? ''])) return this.ask(plain, deadline);
+
+      return new RelayFailure('rejected', 'nobody with this to-tag is in the call');
+    }
+    const { 'via-branch': _, ...piece } = plain;
+
+    // Whoever is not known there has nothing that the piece could belong to.
+    return takesPiece(record, piece) ? this.ask(piece, deadline) : { result: 'ok' };
   }
 
   /** Any message as it is, about a call or not; the reply if it tells of no failure. */
@@ -121,6 +135,11 @@ export class NgDriver implements RelayDriver {
     request: MediaRequest,
     deadline: number,
   ): Promise<MediaReply | RelayFailure> {
+    if (command === 'offer' && request.toTag === undefined && (!request.isNew || request.isKept)) {
+      const record = await this.query(request, deadline, request.fromTag);
+      if (!(record instanceof RelayFailure) && isWithoutPartner(record, request.fromTag))
+        return new RelayFailure('rejected', `party ${request.fromTag} has no partner in this call; name one`);
+    }
     const reply = await this.#client.request(mediaMessage(command, request), deadline);
     if (reply instanceof RelayFailure) return reply;
     const failure = failureIn(reply, command === 'offer' && request.isNew);

@@ -65,6 +65,8 @@ export function mediaMessage(command: 'offer' | 'answer', request: MediaRequest)
     if (OWN_KEYS.has(name.toLowerCase()) || name.toLowerCase().startsWith('cluster-')) continue;
     addKey(message, key, name, request.extra[key]);
   }
+  // On a whole SDP it is wrong, and may be fatal (`precautions.ts`).
+  if (Array.isArray(message.flags)) message.flags = message.flags.filter((flag) => flag !== 'fragment');
   const { replace } = message;
   if (Array.isArray(replace) && replace.length === 0) delete message.replace;
   else message.replace = merge(replace, REPLACE);

@@ -130,3 +130,49 @@ describe('a delete by ng', () => {
     expect(cluster.calls.get('c1')).toBeUndefined();
   });
 });
+
+describe('a delete by HTTP', () => {
+  test('of a branch whose offer no node took leaves the others ringing', async () => {
+    const cluster = await branches('b1', 'b2');
+    await cluster.requests.auto({
+      sip: {
+        callId: 'c1',
+        fromTag: 'A',
+        method: 'INVITE',
+        cseq: '1',
+        hasSdp: false,
+        branch: 'b3',
+        end: '503',
+      },
+      sdp: '',
+      extra: {},
+    });
+    expect(cluster.relay(0).deletes).toEqual([]);
+    expect(cluster.calls.get('c1')?.legs.map(({ branch }) => branch)).toEqual(['b1', 'b2']);
+  });
+
+  test.each(['b1', 'b2', 'b0', undefined])(
+    'by a BYE with branch %p ends the call, whatever else rings',
+    async (branch) => {
+      const cluster = await branches('b1', 'b2');
+      const answer = { callId: 'c1', fromTag: 'A', toTag: 'B', extra: {}, branch: 'b1', isFinal: true };
+      relayed(await cluster.media.answer({ ...answer, sdp: phoneSdp('203.0.113.9') }));
+      await cluster.requests.auto({
+        sip: {
+          callId: 'c1',
+          fromTag: 'A',
+          toTag: 'B',
+          method: 'BYE',
+          cseq: '2',
+          hasSdp: false,
+          ...(branch === undefined ? {} : { branch }),
+        },
+        sdp: '',
+        extra: {},
+      });
+      expect(cluster.relay(0).deletes).toHaveLength(1);
+      expect(cluster.relay(0).deletes[0]).not.toHaveProperty('branch');
+      expect(cluster.calls.get('c1')).toBeUndefined();
+    },
+  );
+});

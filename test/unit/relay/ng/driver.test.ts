@@ -162,7 +162,7 @@ describe('answer', () => {
 
 describe('replies', () => {
   const isNew = (d: NgDriver) => d.offer(REQUEST, DEADLINE);
-  const again = (d: NgDriver) => d.offer({ ...REQUEST, isNew: false }, DEADLINE);
+  const again = (d: NgDriver) => d.offer({ ...REQUEST, toTag: 'B', isNew: false }, DEADLINE);
   const answering = (d: NgDriver) => d.answer({ ...REQUEST, isNew: false, toTag: 'B' }, DEADLINE);
   const error = (reason: string): NgDict => ({ result: 'error', 'error-reason': reason });
 
@@ -242,6 +242,113 @@ describe('delete', () => {
     expect(await outcome(act, { warning: 'odd', result: 'ok' })).toMatchObject({ found: true });
     expect(await outcome(act, { result: 'error', 'error-reason': 'odd' })).toMatchObject({
       kind: 'rejected',
+    });
+  });
+});
+
+describe('what would kill the relay', () => {
+  const alone = { tags: { A: { tag: 'A', subscriptions: [{ tag: 'S', type: 'pub/sub' }] } }, result: 'ok' };
+  const paired = {
+    tags: { A: { tag: 'A', subscriptions: [{ tag: 'B', type: 'offer/answer' }] } },
+    result: 'ok',
+  };
+
+  /** The commands sent for an offer, with such replies in turn, and its outcome. */
+  async function offered(change: Partial<MediaRequest>, ...replies: NgDict[]) {
+    const { net, driver } = start();
+    const result = driver.offer({ ...REQUEST, ...change }, DEADLINE);
+    for (const [index, reply] of replies.entries()) {
+      await settle();
+      net.reply(index, reply);
+    }
+
+    return { outcome: await result, commands: net.sent.map((_, index) => net.message(index).command) };
+  }
+
+  test.each<[string, Partial<MediaRequest>]>([
+    ['in a call it has', { isNew: false }],
+    ['in a call it may have kept', { isKept: true }],
+  ])('an offer of a party without partner that names none, %s, is not sent', async (_name, change) => {
+    expect(await offered(change, alone)).toMatchObject({
+      outcome: { kind: 'rejected', reason: expect.stringContaining('A has no partner') },
+      commands: ['query'],
+    });
+  });
+
+  test.each<[string, NgDict]>([
+    ['has a partner', paired],
+    ['is not known', { tags: {}, result: 'ok' }],
+    ['is in a call that is not known', { result: 'error', 'error-reason': 'Unknown call-id' }],
+    ['is told of in another way', { tags: { A: { tag: 'A' } }, result: 'ok' }],
+  ])('that of a party that %s is', async (_name, record) => {
+    const { commands } = await offered({ isNew: false }, record, { sdp: SDP, result: 'ok' });
+    expect(commands).toEqual(['query', 'offer']);
+  });
+
+  test('nobody asks for an offer that names the other, or of a new call', async () => {
+    for (const change of [{ isNew: false, toTag: 'B' }, {}])
+      expect(await offered(change, { sdp: SDP, result: 'ok' })).toMatchObject({ commands: ['offer'] });
+  });
+
+  const piece = {
+    command: 'offer',
+    'call-id': 'c1',
+    'from-tag': 'A',
+    flags: ['fragment'],
+    sdp: 'a=candidate:1',
+  };
+
+  test.each<[string, NgDict]>([
+    ['its sender', { ...piece, 'from-tag': 'X' }],
+    ['its reader', { ...piece, 'to-tag': 'X' }],
+  ])('a piece of an SDP is not sent where %s is not known there', async (_name, message) => {
+    const { net, driver } = start();
+    const result = driver.command(message, { callId: 'c1' }, DEADLINE);
+    await settle();
+    net.reply(0, paired);
+    expect(await result).toEqual({ result: 'ok' });
+    expect(net.sent).toHaveLength(1);
+  });
+
+  test('a piece of an SDP of a party without partner is not sent', async () => {
+    const { net, driver } = start();
+    const result = driver.command(piece, { callId: 'c1' }, DEADLINE);
+    await settle();
+    net.reply(0, alone);
+    expect(await result).toEqual({ result: 'ok' });
+    expect(net.sent).toHaveLength(1);
+  });
+
+  test.each([
+    ['A', ['query', 'unsubscribe']],
+    ['nobody', ['query']],
+  ])('unsubscribe of %s sends %j', async (tag, commands) => {
+    const { net, driver } = start();
+    const message = { command: 'unsubscribe', 'call-id': 'c1', 'to-tag': tag };
+    const result = driver.command(message, { callId: 'c1' }, DEADLINE);
+    await settle();
+    net.reply(0, alone);
+    await settle();
+    expect(net.sent.map((_, index) => net.message(index).command)).toEqual(commands);
+    if (commands.length === 2) net.reply(1, { result: 'ok' });
+    expect(await result).toMatchObject(commands.length === 2 ? { result: 'ok' } : { kind: 'rejected' });
+  });
+
+  test('a piece of an SDP of known parties is', async () => {
+    const { net, driver } = start();
+    const result = driver.command({ ...piece, 'via-branch': 'z9' }, { callId: 'c1' }, DEADLINE);
+    await settle();
+    net.reply(0, paired);
+    await settle();
+    expect(net.message(1)).not.toHaveProperty('via-branch');
+    expect(net.message(1)).toMatchObject({ command: 'offer', flags: ['fragment'] });
+    net.reply(1, { result: 'ok' });
+    expect(await result).toEqual({ result: 'ok' });
+  });
+
+  test('a whole SDP does not go as a piece', async () => {
+    expect(await offer({ extra: { flags: ['fragment', 'trust-address'] } })).toMatchObject({
+      flags: ['trust-address'],
     });
   });
 });
