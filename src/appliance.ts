@@ -60,8 +60,11 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   const clock = systemClock;
   // First of all: a SIP proxy that finds nobody at the port leaves us alone for a while, one that has to wait asks again.
   const ngServer = new NgServer({ ...settings.ng, clock });
-  const problem = await ngServer.start();
-  if (problem !== undefined) return new StartProblem(problem.message);
+  const ngProblem = await ngServer.start();
+  const isNgAsked = settings.origins.some(({ key, source }) => key === 'ng.listen' && source !== 'default');
+  if (ngProblem !== undefined && isNgAsked) return new StartProblem(ngProblem.message);
+  // Nobody has asked for it: a relay of this host that has the port must not cost the other door.
+  if (ngProblem !== undefined) log.error('ng.not_listening', { error: ngProblem.message });
   const started = startMemory(settings, clock);
   if (started instanceof StartProblem) {
     ngServer.close();

@@ -51,7 +51,9 @@ export class Directions {
     const byDefault = text === null ? undefined : parseDirection(text, sides);
     // The default is that of the call; it says nothing of an SDP whose sender may be either party.
     if (byDefault !== undefined && !(byDefault instanceof Failure) && facts.isFromCallee !== undefined) {
-      return facts.isFromCallee ? reverse(byDefault) : byDefault;
+      const set = facts.isFromCallee ? reverse(byDefault) : byDefault;
+
+      return { from: set.from, to: readerSide ?? set.to };
     }
 
     return new Failure(

@@ -2,6 +2,7 @@
 
 import { defaultConfig, settingsHelp } from '../config/describe.ts';
 import { BadSettings, DEFAULT_FILE, loadSettings } from '../config/load.ts';
+import { showListen, showNgListen } from '../config/readers.ts';
 import type { Settings } from '../config/settings.ts';
 import { formatProblem } from '../config/sources.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
@@ -41,14 +42,18 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   return EXIT.ok;
 }
 
-function summary({ file, origins, http, sides }: Settings): string[] {
+function summary({ file, origins, http, ng, sides }: Settings): string[] {
   const changed = origins.filter(({ source }) => source !== 'default');
   const rows = changed.map(({ key, shown, where }) => [key, shown, where]);
   const tokens = http.tokens.length === 1 ? '1 token' : `${http.tokens.length} tokens`;
+  const clients = origins.find(({ key }) => key === 'ng.clients')?.shown ?? '';
+  const ports = ng.listen.map(showNgListen).join(', ');
 
   return [
     `The settings are good. File: ${file ?? `none (there is no ${DEFAULT_FILE})`}.`,
-    `Sides: ${sides.names.join(', ')}. Access: ${http.tokens.length === 0 ? 'from this host only, without a token' : tokens}.`,
+    `Sides: ${sides.names.join(', ')}.`,
+    `HTTP at ${showListen(http.listen)}: ${http.tokens.length === 0 ? 'from this host only, without a token' : tokens}.`,
+    ng.listen.length === 0 ? 'ng: nowhere.' : `ng at ${ports}: for ${clients}, without a token.`,
     ...(rows.length === 0 ? ['All are defaults.'] : formatTable(['SETTING', 'VALUE', 'FROM'], rows)),
   ];
 }

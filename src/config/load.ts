@@ -204,6 +204,10 @@ function ngOf(places: readonly string[], clients: readonly string[], taken: Take
       taken.report(key, `has ${address} for two sets; each needs a port of its own`);
     known.add(address);
   }
+  if (listen.length > 0 && clients.length === 0) {
+    const rule = `is empty, so nobody could ask at ${key}; name the hosts or networks of your SIP proxies, or set ${key} to an empty list`;
+    taken.report(TABLE.ng.clients.key, rule);
+  }
   const open = listen.find(({ host }) => !isLoopback(host));
   if (open !== undefined && !taken.given.has(TABLE.ng.clients.key)) {
     const rule = `has ${showListen(open)}, which other hosts can reach, and ng has no passwords; name the hosts or networks of your SIP proxies in ${TABLE.ng.clients.key}, or listen on 127.0.0.1`;

@@ -75,7 +75,7 @@ export const TABLE = {
     listen: list({
       key: 'ng.listen',
       fallback: ['0 == udp:127.0.0.1:2223'],
-      item: '"SET == udp:ADDRESS:PORT" with an IP literal of this host, as in "1 == udp:127.0.0.1:2224"; without "SET ==" it is set 0',
+      item: '"SET == udp:ADDRESS:PORT" with one IP address of this host, not all of them, as in "1 == udp:127.0.0.1:2224"; without "SET ==" it is set 0',
       maxItems: 64,
       reason:
         'Where the ng protocol of rtpengine is served, for the rtpengine modules of SIP proxies: a port for each set. An empty list for nowhere.',

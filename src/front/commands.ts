@@ -33,6 +33,8 @@ export class NgCommands {
   /** Since the start: messages, those answered with an error or `load limit`, and lists cut to fit into a datagram. */
   readonly counters = { messages: 0, errors: 0, cutLists: 0 };
   readonly #parts: NgCommandsParts;
+  /** Lines about refusals in this second; `since` is monotonic ms. */
+  #quiet = { since: Number.NEGATIVE_INFINITY, lines: 0 };
 
   constructor(parts: NgCommandsParts) {
     this.#parts = parts;
@@ -41,11 +43,12 @@ export class NgCommands {
   /**
    * The reply to a message.
    * @param setId the set of the port it came to
+   * @param client the address it came from, for the log
    */
-  readonly handle = async (message: NgDict, setId: number): Promise<NgDict> => {
+  readonly handle = async (message: NgDict, setId: number, client = ''): Promise<NgDict> => {
     this.counters.messages++;
-    const request = NgRequest.read(message, setId, this.#parts.sides);
-    if (request instanceof Failure) return this.#refuse(request, NOTHING_READ);
+    const request = NgRequest.read(message, setId, this.#parts.sides, client);
+    if (request instanceof Failure) return this.#refuse(request, { ...NOTHING_READ, client });
     const answer = await this.#do(request);
 
     return answer instanceof Failure ? this.#fail(answer, request) : answer;
@@ -200,14 +203,24 @@ export class NgCommands {
     return result instanceof Failure ? result : result.reply;
   }
 
-  /** What never became a request of a call is noted nowhere else. */
-  #refuse(failure: Failure, request: NgRequest | Asked): NgDict {
-    log.info('ng.refused', {
-      command: request.command.slice(0, MAX_SHOWN),
-      ...('callId' in request ? { call_id: request.callId } : {}),
-      result: failure.code,
-      reason: failure.message,
-    });
+  /** What never became a request of a call is noted nowhere else. A client that repeats itself must not fill the log. */
+  #refuse(failure: Failure, request: Asked & { readonly client: string; readonly callId?: string }): NgDict {
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#quiet.since >= 1000) {
+      if (this.#quiet.lines > MAX_LINES)
+        log.info('ng.refused_more', { lines: this.#quiet.lines - MAX_LINES });
+      this.#quiet = { since: now, lines: 0 };
+    }
+    if (++this.#quiet.lines <= MAX_LINES) {
+      const { command, client, callId = '' } = request;
+      log.info('ng.refused', {
+        command: command.slice(0, MAX_SHOWN),
+        client,
+        ...(callId === '' ? {} : { call_id: callId }),
+        result: failure.code,
+        reason: failure.message,
+      });
+    }
 
     return this.#fail(failure, request);
   }
@@ -219,6 +232,8 @@ export class NgCommands {
   }
 }
 
+/** Refusals logged in a second; the number of further ones is told in the next. */
+const MAX_LINES = 10;
 /** Bytes of a client's command that are shown; all commands are shorter. */
 const MAX_SHOWN = 100;
 

@@ -11,7 +11,7 @@ import { log } from '../util/log.ts';
 import { Duplicates } from './duplicates.ts';
 
 /** Does what a readable message asks. It rejects only by a defect. */
-export type Handle = (message: NgDict, setId: number) => Promise<NgDict>;
+export type Handle = (message: NgDict, setId: number, client: string) => Promise<NgDict>;
 
 /** What came and how it went, since the start; datagrams each. */
 export interface ExchangeCounters {
@@ -121,7 +121,7 @@ export class Exchange {
 
       return Promise.resolve(this.#write(cookie, errorReply('Load limit exceeded'), asJson));
     }
-    const coming = this.#run(cookie, message, setId, asJson);
+    const coming = this.#run(cookie, message, { setId, client, asJson });
     this.#duplicates.add(key, { hash, length: payload.length, reply: coming });
 
     return coming;
@@ -132,12 +132,16 @@ export class Exchange {
     return command !== 'ping' && this.#underWay >= (command === 'offer' ? MAX_OFFERS : MAX_UNDER_WAY);
   }
 
-  async #run(cookie: string, message: NgDict, setId: number, asJson: boolean): Promise<Buffer> {
+  async #run(
+    cookie: string,
+    message: NgDict,
+    { setId, client, asJson }: { setId: number; client: string; asJson: boolean },
+  ): Promise<Buffer> {
     this.#counters.requests++;
     this.#underWay++;
     let reply: NgDict;
     try {
-      reply = await this.#handle(message, setId);
+      reply = await this.#handle(message, setId, client);
     } catch (error) {
       reply = this.#defect(error);
     }

@@ -29,18 +29,26 @@ export class NgRequest {
   readonly #setId: number;
   readonly #sides: Sides;
 
-  private constructor({ own, others }: Keys, setId: number, sides: Sides) {
+  private constructor(
+    { own, others }: Keys,
+    setId: number,
+    sides: Sides,
+    readonly client: string,
+  ) {
     this.#keys = own;
     this.#others = others;
     this.#setId = setId;
     this.#sides = sides;
   }
 
-  /** @param setId the set of the port it came to */
-  static read(message: NgDict, setId: number, sides: Sides): NgRequest | Failure {
+  /**
+   * @param setId the set of the port it came to
+   * @param client where it came from, for the log
+   */
+  static read(message: NgDict, setId: number, sides: Sides, client = ''): NgRequest | Failure {
     const keys = readKeys(message);
 
-    return keys instanceof Failure ? keys : new NgRequest(keys, setId, sides);
+    return keys instanceof Failure ? keys : new NgRequest(keys, setId, sides, client);
   }
 
   /** '' if there is none. */

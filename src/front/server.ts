@@ -47,6 +47,9 @@ export const MAX_EARLY_MS = 2000;
 /** Datagrams that wait for their reply. More than there can be requests under way, as retransmissions wait with them. */
 const MAX_PENDING = 16_384;
 
+/** How often it is told what went wrong, ms. */
+const REPORT_MS = 60_000;
+
 /** Why it cannot listen, for the operator. */
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE:
@@ -80,6 +83,9 @@ export class NgServer {
   /** Datagrams that wait for their reply. */
   #pending = 0;
   #isStopped = false;
+  #stopReports: (() => void) | undefined;
+  /** Counters as they were at the last report. */
+  #reported: Readonly<Record<string, number>> = {};
   /** Called when nobody waits any more; only set while it stops. */
   #onIdle: (() => void) | undefined;
 
@@ -117,9 +123,22 @@ export class NgServer {
     return undefined;
   }
 
+  /** What went wrong since the last time, once a minute if anything did: what a proxy does not hear of its own datagrams. */
+  #report({ counters }: Exchange): void {
+    const { dropped, overRate, lost } = this.counters;
+    const { refused, unframed, unreadable, oversized, forgotten } = counters;
+    const now = { dropped, overRate, lost, refused, unframed, unreadable, oversized, forgotten };
+    const grown = Object.entries(now)
+      .map(([name, count]) => [name, count - (this.#reported[name] ?? 0)] as const)
+      .filter(([, count]) => count > 0);
+    this.#reported = now;
+    if (grown.length > 0) log.warning('ng.trouble', Object.fromEntries(grown));
+  }
+
   /** From now on datagrams are answered, those that came before included. */
   begin(exchange: Exchange): void {
     this.#exchange = exchange;
+    this.#stopReports = this.#options.clock.every(REPORT_MS, () => this.#report(exchange));
     for (const { setId, address } of this.#ports)
       log.info('ng.listening', { set: setId, address: show(address) });
     const now = this.#options.clock.monotonic();
@@ -135,6 +154,7 @@ export class NgServer {
    */
   async finish(graceMs: number): Promise<void> {
     this.#isStopped = true;
+    this.#stopReports?.();
     this.#counters.dropped += this.#early.length;
     this.#early = [];
     if (this.#pending === 0 || graceMs <= 0) return;
@@ -150,6 +170,7 @@ export class NgServer {
 
   /** Closes the sockets. Replies that come later are counted as lost. */
   close(): void {
+    this.#stopReports?.();
     for (const port of this.#ports) port.close();
     this.#ports = [];
   }

@@ -127,7 +127,7 @@ describe('who may ask', () => {
     for (const host of ['0.0.0.0', '[::]']) {
       const { exitCode, output } = refuse(`0 == udp:${host}:2223`);
       expect(exitCode).toBe(1);
-      expect(output).toMatch(/^--ng-listen: .*an IP literal of this host.*\n$/);
+      expect(output).toMatch(/^--ng-listen: .*one IP address of this host, not all of them.*\n$/);
     }
   });
 
@@ -143,6 +143,17 @@ describe('who may ask', () => {
     expectPlainRefusal(foreign, 'ng.listen', 'does not have the address');
     expect(await appliance.stop()).toBe(0);
   });
+});
+
+test('the default port, taken by a relay of this host, costs only the ng door', async () => {
+  // Whoever has it, a relay of this machine or this test.
+  const holder = await Bun.udpSocket({ hostname: '127.0.0.1', port: 2223 }).catch(() => undefined);
+  const appliance = await startAppliance({ binary, ngListen: null });
+  const told = appliance.logs().find(({ event }) => event === 'ng.not_listening');
+  expect(told).toMatchObject({ level: 'error', error: expect.stringContaining('udp:127.0.0.1:2223') });
+  expect(await appliance.api('GET', '/v1/calls')).toMatchObject({ calls: [] });
+  expect(await appliance.stop()).toBe(0);
+  holder?.close();
 });
 
 describe('POST /ng', () => {

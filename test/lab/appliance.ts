@@ -17,8 +17,8 @@ export interface ApplianceOptions {
   readonly database?: string;
   /** 0, the default, lets the system choose. */
   readonly port?: number;
-  /** Where it serves ng, as `ng.listen` has it; nowhere if missing. */
-  readonly ngListen?: string;
+  /** Where it serves ng, as `ng.listen` has it; nowhere if missing, and null is the default. */
+  readonly ngListen?: string | null;
   /** Further flags of `serve`. */
   readonly flags?: readonly string[];
   /** Bearer token it asks for; none if missing. */
@@ -88,7 +88,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
           'serve',
           `--database-path=${database}`,
           `--http-listen=127.0.0.1:${options.port ?? 0}`,
-          `--ng-listen=${options.ngListen ?? ''}`,
+          ...(options.ngListen === null ? [] : [`--ng-listen=${options.ngListen ?? ''}`]),
           '--log-format=json',
           ...(socket.unix === undefined ? [] : [`--http-unix=${socket.unix}`]),
           ...(options.flags ?? []),

@@ -89,6 +89,15 @@ describe('the direction of a call that is not known (sip-proxies 2.4)', () => {
     expect(directions(NETWORKS).ofOffer(undefined, facts)).toEqual(expected);
   });
 
+  test('a reader on a third side, and the sender by the default of the set', () => {
+    const facts = offer({ readerSide: 'mpls', setId: 3, isFromCallee: false });
+    expect(directions().ofOffer(undefined, facts)).toEqual({ from: 'outer', to: 'mpls' });
+    expect(directions().ofOffer(undefined, { ...facts, isFromCallee: true })).toEqual({
+      from: 'inner',
+      to: 'mpls',
+    });
+  });
+
   test('a reader on a third side alone tells no sender', () => {
     const facts = offer({ readerSide: 'mpls' });
     expect(directions().ofOffer(undefined, facts)).toMatchObject({ code: 'RTPC_DIRECTION_UNKNOWN' });

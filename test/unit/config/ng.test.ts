@@ -75,6 +75,13 @@ describe('ng.listen', () => {
     ]);
   });
 
+  test('refuses to listen for nobody', () => {
+    expect(load('udp:127.0.0.1:2223', '')).toEqual([
+      expect.stringContaining('ng.clients: is empty, so nobody could ask'),
+    ]);
+    expect(load('', '')).toMatchObject({ listen: [], clients: [] });
+  });
+
   test('refuses one place for two sets', () => {
     expect(load('0 == udp:127.0.0.1:2223,1 == udp:127.0.0.1:2223')).toEqual([
       expect.stringContaining('has 127.0.0.1:2223 for two sets'),

@@ -5,7 +5,9 @@ import { innerOf, makeNode, outerOf } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 import { makeCall } from '../../fakes/store.ts';
 import { ANSWER, CALLEE, CALLER, established, makeFront, OFFER, shownIn } from './front.ts';
+import { logged } from './logged.ts';
 
+const events = logged();
 const NOT_FOUND = "Call-ID not found or tags didn't match";
 
 describe('ping', () => {
@@ -316,4 +318,20 @@ describe('another command', () => {
       message: expect.stringContaining('RTPC_RELAY_REFUSED node 0'),
     });
   });
+});
+
+test('refusals are logged with their client, ten in a second, and then how many there were', async () => {
+  const { commands, clock } = makeFront();
+  for (let i = 0; i < 15; i++)
+    await commands.handle({ command: 'frobnicate', 'call-id': 'c1' }, 0, '192.0.2.7');
+  await clock.advance(1000);
+  await commands.handle({ command: 'frobnicate' }, 0, '192.0.2.8');
+  const told = await events();
+  expect(told.map(({ event }) => event)).toEqual([
+    ...Array.from({ length: 10 }, () => 'ng.refused'),
+    'ng.refused_more',
+    'ng.refused',
+  ]);
+  expect(told[0]).toMatchObject({ client: '192.0.2.7', command: 'frobnicate', call_id: 'c1' });
+  expect(told[10]).toMatchObject({ lines: 5 });
 });

@@ -17,16 +17,18 @@ function start(reply: Handle = async () => ({ result: 'ok' })) {
   const clock = new FakeClock();
   const messages: NgDict[] = [];
   const sets: number[] = [];
-  const exchange = new Exchange((message, setId) => {
+  const clients: string[] = [];
+  const exchange = new Exchange((message, setId, client) => {
     messages.push(message);
     sets.push(setId);
+    clients.push(client);
 
-    return reply(message, setId);
+    return reply(message, setId, client);
   }, clock);
   const take = async (text: string, client = CLIENT, setId = 0): Promise<string | undefined> =>
     (await exchange.take(Buffer.from(text, 'latin1'), client, setId))?.toString('latin1');
 
-  return { clock, messages, sets, exchange, take };
+  return { clock, messages, sets, clients, exchange, take };
 }
 
 /** An exchange whose messages wait for `answer`. */
