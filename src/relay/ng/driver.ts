@@ -8,6 +8,7 @@ import {
   type MediaReply,
   type MediaRequest,
   type NgDict,
+  type NgValue,
   type RelayCall,
   type RelayDriver,
   RelayFailure,
@@ -17,7 +18,11 @@ import type { DatagramOptions } from '../wire/datagram-client.ts';
 import { isDict, newDict } from './bencode.ts';
 import { createNgClient, type NgClient } from './client.ts';
 import { deleteMessage, failureIn, mediaMessage, plainMessage, saysNotFound } from './message.ts';
-import { isWithoutPartner, knowsAll, takesPiece } from './precautions.ts';
+import { isListener, isWithoutPartner, refuseListening, takesPiece } from './precautions.ts';
+
+/** Commands about those who listen to a call. */
+const LISTENING: ReadonlySet<NgValue | undefined> = new Set(['subscribe request', 'unsubscribe']);
+const MAX_LISTENED = 10_000;
 
 export class NgDriver implements RelayDriver {
   /** A call it has forgotten is begun anew with one party only, and the reply does not tell. */
@@ -26,6 +31,8 @@ export class NgDriver implements RelayDriver {
   readonly #client: NgClient;
   /** Before 12.5 a call deleted by its Call-ID alone ends without a word about it (ng-protocol 8). */
   #deletesWithStatistics = false;
+  /** Calls with commands about listeners; the oldest are forgotten. */
+  readonly #listened = new Set<string>();
 
   constructor(client: NgClient) {
     this.#client = client;
@@ -88,13 +95,15 @@ export class NgDriver implements RelayDriver {
   async command(message: NgDict, call: RelayCall, deadline: number): Promise<NgDict | RelayFailure> {
     const plain = plainMessage(message);
     const isPiece = plain.command === 'offer' || plain.command === 'answer';
-    if (!isPiece && plain.command !== 'unsubscribe') return this.ask(plain, deadline);
+    if (!isPiece && !LISTENING.has(plain.command)) return this.ask(plain, deadline);
     const record = await this.query(call, deadline);
     if (record instanceof RelayFailure) return record;
     if (!isPiece) {
-      if (knowsAll(record, [plain['to-tag'] ?? ''])) return this.ask(plain, deadline);
+      const refused = refuseListening(record, plain);
+      if (refused !== undefined) return new RelayFailure('rejected', refused);
+      this.#noteListened(call.callId);
 
-      return new RelayFailure('rejected', 'nobody with this to-tag is in the call');
+      return this.ask(plain, deadline);
     }
     const { 'via-branch': _, ...piece } = plain;
 
@@ -130,15 +139,40 @@ export class NgDriver implements RelayDriver {
     this.#client.close();
   }
 
+  /** Why an offer or an answer must not be sent (`precautions.ts`), or undefined. */
+  async #refuse(
+    request: MediaRequest,
+    namesNobody: boolean,
+    deadline: number,
+  ): Promise<RelayFailure | undefined> {
+    const { fromTag, toTag } = request;
+    const record = await this.query(request, deadline);
+    if (record instanceof RelayFailure) return undefined;
+    if (namesNobody && isWithoutPartner(record, fromTag))
+      return new RelayFailure('rejected', `party ${fromTag} has no partner in this call; name one`);
+    const listener = [fromTag, toTag].find((tag) => isListener(record, tag));
+
+    return listener === undefined
+      ? undefined
+      : new RelayFailure('rejected', `${listener} listens to this call, and so cannot be a party of it`);
+  }
+
+  #noteListened(callId: string): void {
+    this.#listened.add(callId);
+    const [oldest] = this.#listened;
+    if (this.#listened.size > MAX_LISTENED && oldest !== undefined) this.#listened.delete(oldest);
+  }
+
   async #media(
     command: 'offer' | 'answer',
     request: MediaRequest,
     deadline: number,
   ): Promise<MediaReply | RelayFailure> {
-    if (command === 'offer' && request.toTag === undefined && (!request.isNew || request.isKept)) {
-      const record = await this.query(request, deadline, request.fromTag);
-      if (!(record instanceof RelayFailure) && isWithoutPartner(record, request.fromTag))
-        return new RelayFailure('rejected', `party ${request.fromTag} has no partner in this call; name one`);
+    const namesNobody = command === 'offer' && request.toTag === undefined;
+    // Nearly all need no question.
+    if ((namesNobody && (!request.isNew || request.isKept === true)) || this.#listened.has(request.callId)) {
+      const refused = await this.#refuse(request, namesNobody, deadline);
+      if (refused !== undefined) return refused;
     }
     const reply = await this.#client.request(mediaMessage(command, request), deadline);
     if (reply instanceof RelayFailure) return reply;

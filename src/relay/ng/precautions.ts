@@ -19,6 +19,25 @@ export function isWithoutPartner(record: NgDict, tag: string): boolean {
   );
 }
 
+/** Whether a party listens to others: whoever names it in an offer or an answer kills the relay. */
+export function isListener(record: NgDict, tag: NgValue | undefined): boolean {
+  const subscriptions = typeof tag === 'string' ? partyOf(record, tag)?.subscriptions : undefined;
+
+  return (
+    Array.isArray(subscriptions) &&
+    subscriptions.some((each: NgValue) => isDict(each) && each.type === 'pub/sub')
+  );
+}
+
+/** Why a command of listeners may not be sent, or undefined: parties do not listen, and only listeners unsubscribe. */
+export function refuseListening(record: NgDict, { command, 'to-tag': tag }: NgDict): string | undefined {
+  if (typeof tag !== 'string') return undefined;
+  const isKnown = knowsAll(record, [tag]);
+  if (command === 'unsubscribe' && !isKnown) return 'nobody with this to-tag is in the call';
+
+  return isKnown && !isWithoutPartner(record, tag) ? 'the to-tag is that of a party of the call' : undefined;
+}
+
 /**
  * Whether the relay can take a piece of an SDP. One that names a party it does not know kills it, one of a party without partner too,
  * and a `via-branch` it does not know, so a piece goes without.
@@ -33,8 +52,8 @@ export function takesPiece(record: NgDict, piece: NgDict): boolean {
   );
 }
 
-/** Whether the relay knows all these parties; `unsubscribe` of another leads to its death later. */
-export function knowsAll(record: NgDict, tags: readonly NgValue[]): boolean {
+/** Whether the relay knows all these parties. */
+function knowsAll(record: NgDict, tags: readonly NgValue[]): boolean {
   return tags.every((tag) => typeof tag === 'string' && partyOf(record, tag) !== undefined);
 }
 

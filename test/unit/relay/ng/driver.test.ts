@@ -247,7 +247,8 @@ describe('delete', () => {
 });
 
 describe('what would kill the relay', () => {
-  const alone = { tags: { A: { tag: 'A', subscriptions: [{ tag: 'S', type: 'pub/sub' }] } }, result: 'ok' };
+  const party = (tag: string, type: string) => ({ tag, subscriptions: [{ tag: 'S', type }] });
+  const alone = { tags: { A: party('A', 'pub/sub'), P: party('P', 'offer/answer') }, result: 'ok' };
   const paired = {
     tags: { A: { tag: 'A', subscriptions: [{ tag: 'B', type: 'offer/answer' }] } },
     result: 'ok',
@@ -320,11 +321,15 @@ describe('what would kill the relay', () => {
   });
 
   test.each([
-    ['A', ['query', 'unsubscribe']],
-    ['nobody', ['query']],
-  ])('unsubscribe of %s sends %j', async (tag, commands) => {
+    ['unsubscribe', 'A', ['query', 'unsubscribe']],
+    ['unsubscribe', 'P', ['query']],
+    ['unsubscribe', 'nobody', ['query']],
+    ['subscribe request', 'A', ['query', 'subscribe request']],
+    ['subscribe request', 'P', ['query']],
+    ['subscribe request', 'nobody', ['query', 'subscribe request']],
+  ])('%s of %s sends %j: parties do not listen', async (command, tag, commands) => {
     const { net, driver } = start();
-    const message = { command: 'unsubscribe', 'call-id': 'c1', 'to-tag': tag };
+    const message = { command, 'call-id': 'c1', 'to-tag': tag };
     const result = driver.command(message, { callId: 'c1' }, DEADLINE);
     await settle();
     net.reply(0, alone);
@@ -345,6 +350,31 @@ describe('what would kill the relay', () => {
     net.reply(1, { result: 'ok' });
     expect(await result).toEqual({ result: 'ok' });
   });
+
+  test.each<['offer' | 'answer', string, string]>([
+    ['offer', 'A', 'P'],
+    ['offer', 'P', 'A'],
+    ['answer', 'P', 'A'],
+  ])(
+    'an %s from %s to %s names a listener and is not sent, once somebody has subscribed',
+    async (command, fromTag, toTag) => {
+      const { net, driver } = start();
+      const request = { ...REQUEST, isNew: false, fromTag, toTag };
+      void driver[command](request, DEADLINE);
+      await settle();
+      expect(net.message(0)).toMatchObject({ command });
+      void driver.command({ command: 'subscribe request', 'call-id': 'c1' }, { callId: 'c1' }, DEADLINE);
+      await settle();
+      net.reply(1, alone);
+      await settle();
+      expect(net.message(2)).toMatchObject({ command: 'subscribe request' });
+      const result = driver[command](request, DEADLINE);
+      await settle();
+      net.reply(3, alone);
+      expect(await result).toMatchObject({ kind: 'rejected', reason: expect.stringContaining('A listens') });
+      expect(net.sent).toHaveLength(4);
+    },
+  );
 
   test('a whole SDP does not go as a piece', async () => {
     expect(await offer({ extra: { flags: ['fragment', 'trust-address'] } })).toMatchObject({
