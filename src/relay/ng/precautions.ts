@@ -48,7 +48,9 @@ export function takesPiece(record: NgDict, piece: NgDict): boolean {
   return (
     typeof from === 'string' &&
     knowsAll(record, to === undefined ? [from] : [from, to]) &&
-    !isWithoutPartner(record, from)
+    !isWithoutPartner(record, from) &&
+    !isListener(record, from) &&
+    !isListener(record, to)
   );
 }
 

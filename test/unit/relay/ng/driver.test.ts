@@ -311,6 +311,15 @@ describe('what would kill the relay', () => {
     expect(net.sent).toHaveLength(1);
   });
 
+  test('a piece of an SDP for a listener is not sent', async () => {
+    const { net, driver } = start();
+    const result = driver.command({ ...piece, 'from-tag': 'P', 'to-tag': 'A' }, { callId: 'c1' }, DEADLINE);
+    await settle();
+    net.reply(0, alone);
+    expect(await result).toEqual({ result: 'ok' });
+    expect(net.sent).toHaveLength(1);
+  });
+
   test('a piece of an SDP of a party without partner is not sent', async () => {
     const { net, driver } = start();
     const result = driver.command(piece, { callId: 'c1' }, DEADLINE);
