@@ -39,6 +39,8 @@ export class Ledger {
   readonly #store: Store;
   readonly #fleet: Fleet;
   readonly #clock: Clock;
+  /** Calls found on nodes. */
+  readonly #found = new WeakSet<Call>();
   /** Ended calls that may go on. */
   readonly #returnable = new WeakSet<Call>();
   /** Calls whose contradiction has been reported. */
@@ -126,10 +128,16 @@ export class Ledger {
     call.nodeId = member.id;
     call.state = 'confirmed';
     this.#calls.add(call);
+    this.#found.add(call);
     this.#store.event('call.found', { callId: call.callId, nodeId: member.id });
     await this.#store.saveCall(call, { isNew: true });
 
     return call;
+  }
+
+  /** Whether a call was found on a node, so that what its parties did before is not known. */
+  wasFound(call: Call): boolean {
+    return this.#found.has(call);
   }
 
   /**

@@ -171,8 +171,8 @@ export class Media {
     if (limit !== undefined) return limit;
 
     const offerer = findLeg(call, facts.fromTag, facts.branch) ?? findTag(call, facts.fromTag);
-    // Of a call that was found on a node nobody knows the parties.
-    if (offerer === undefined && call.legs.length > 0) return ledger.unknown(facts);
+    // Of a call that was found on a node nobody knows who offered.
+    if (offerer === undefined && !ledger.wasFound(call)) return ledger.unknown(facts);
     const sides = directions.ofAnswer(call, facts);
     step.sides = shownSides(sides);
     step.node = member.id;

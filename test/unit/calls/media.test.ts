@@ -419,6 +419,16 @@ describe('an answer', () => {
     expect(await events()).toContain('call.found');
   });
 
+  test('a call found by the answer of one callee takes that of another: who offered is not known', async () => {
+    const { media, relay } = makeCluster();
+    relay(1).calls.add('c1');
+    const early = answer({ direction: { from: 'outer', to: 'inner' }, isFinal: false });
+    relayed(await media.answer(early));
+    relayed(await media.answer({ ...early, isFinal: true }));
+    relayed(await media.answer({ ...early, toTag: 'C', isFinal: true }));
+    expect(relay(1).answers.map(({ toTag }) => toTag)).toEqual(['B', 'B', 'C']);
+  });
+
   test('to an offer no node has is RTPC_CALL_UNKNOWN', async () => {
     const { media, asked } = makeCluster();
     expect(failed(await media.answer(answer())).code).toBe('RTPC_CALL_UNKNOWN');
