@@ -287,19 +287,6 @@ test('what goes wrong is told once a minute, and only then', async () => {
   expect(told[0]).not.toHaveProperty('dropped');
 });
 
-test('what goes wrong is told once a minute, and only then', async () => {
-  const { clock, server } = await started();
-  const client = await Client.open(server.ports[0] ?? 0);
-  client.send('nospace');
-  client.send('c x');
-  await client.next();
-  await clock.advance(60_000);
-  await clock.advance(60_000);
-  const told = (await events()).filter(({ event }) => event === 'ng.trouble');
-  expect(told).toMatchObject([{ level: 'warning', unframed: 1, unreadable: 1 }]);
-  expect(told[0]).not.toHaveProperty('dropped');
-});
-
 describe('stopping', () => {
   /** A server with one request under way. */
   async function busy() {
