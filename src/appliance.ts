@@ -1,7 +1,7 @@
 /** The composition root: builds the parts of `serve`, starts them in order and stops them in the other. */
 
 import { SQLiteError } from 'bun:sqlite';
-import { CallTable } from './calls/call-table.ts';
+import { CallTable, ENDED_MS, MAX_ENDED } from './calls/call-table.ts';
 import { Checkup } from './calls/checkup.ts';
 import { Directions } from './calls/directions.ts';
 import { Ending } from './calls/ending.ts';
@@ -236,6 +236,7 @@ function startMemory(settings: Settings, clock: Clock) {
     });
     fleet.load();
     for (const call of store.loadLiveCalls()) calls.add(call);
+    for (const call of store.loadEndedCalls(clock.utc() - ENDED_MS, MAX_ENDED)) calls.addEnded(call);
     const strays = new Strays(fleet, store, clock);
     // Left by a crash between the end of a removed node's last call and its own. If it stays, it does no harm.
     fleet.forgetRemoved((id) => calls.countOn(id) > 0 || strays.concerns(id));

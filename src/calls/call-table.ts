@@ -6,9 +6,9 @@ import type { Call } from '../domain/call.ts';
  * How long an ended call stays in memory, ms: retransmitted BYEs and late requests come within 64*T1 of 32 s
  * (RFC 3261 section 17), and must not set off a search on all nodes.
  */
-const ENDED_MS = 64_000;
+export const ENDED_MS = 64_000;
 /** Ended calls in memory; the oldest go first. */
-const MAX_ENDED = 50_000;
+export const MAX_ENDED = 50_000;
 
 export class CallTable {
   /** Calls that may live at a time. */
@@ -40,6 +40,11 @@ export class CallTable {
   /** A call that ended a short while ago. */
   getEnded(callId: string): Call | undefined {
     return this.#ended.get(callId);
+  }
+
+  /** Calls that ended a short while ago. */
+  ended(): IterableIterator<Call> {
+    return this.#ended.values();
   }
 
   add(call: Call): void {
@@ -74,6 +79,11 @@ export class CallTable {
     if (this.#calls.get(call.callId) === call) this.#calls.delete(call.callId);
     this.#ended.set(call.callId, call);
     if (this.#ended.size > MAX_ENDED) this.#dropOldestEnded();
+  }
+
+  /** A call that ended before this program started; to be added in the order of their ends. */
+  addEnded(call: Call): void {
+    this.#ended.set(call.callId, call);
   }
 
   /** A call that had ended goes on. */

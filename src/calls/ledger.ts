@@ -51,6 +51,8 @@ export class Ledger {
     this.#store = store;
     this.#fleet = fleet;
     this.#clock = clock;
+    // Which door deleted them is not known any more; a relay that did not keep the call says so.
+    for (const call of calls.ended()) if (call.endReason === 'delete') this.#returnable.add(call);
   }
 
   get(callId: string): Call | undefined {

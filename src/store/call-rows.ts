@@ -230,6 +230,21 @@ export class CallRows {
     return calls;
   }
 
+  /** The calls that ended after `since` (UTC ms), at most `limit`, in the order of their ends. */
+  loadEnded(since: number, limit: number): Call[] {
+    const rows = this.#listEnded
+      .all({ at: Number.MAX_SAFE_INTEGER, callId: '', nodeId: null, setId: null, limit })
+      .filter(({ updatedAt }) => updatedAt > since)
+      .reverse();
+    const calls = this.#withLegs(rows);
+    for (const [index, { id }] of rows.entries()) {
+      const value = calls[index];
+      if (value !== undefined) this.#ids.set(value, id);
+    }
+
+    return calls;
+  }
+
   /** The last SDP of each leg, by `legKey`. */
   sdpOf(callId: string): Map<string, LegSdp> {
     return new Map(

@@ -172,6 +172,11 @@ export class Store {
     return this.#calls.loadLive();
   }
 
+  /** The calls that ended after `since` (UTC ms), at most `limit`, in the order of their ends. */
+  loadEndedCalls(since: number, limit: number): Call[] {
+    return this.#calls.loadEnded(since, limit);
+  }
+
   loadStrays(): Stray[] {
     return this.#db.select().from(stray).all();
   }

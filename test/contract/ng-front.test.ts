@@ -3,7 +3,7 @@
  * that a failure.
  */
 
-import { afterAll, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NgDict, NgValue } from '../../src/relay/driver.ts';
@@ -34,6 +34,8 @@ interface Lab {
   /** Talks to the relay itself. */
   readonly direct: NgClient;
   isAlive(): Promise<boolean>;
+  /** Stops the appliance and starts it anew. */
+  restart(): Promise<void>;
   stop(): Promise<unknown>;
 }
 
@@ -70,15 +72,26 @@ async function startLab(extra: readonly string[]): Promise<Lab> {
   const media =
     extra.length === 0 ? { portMin: 38_000, portMax: 38_799 } : { portMin: 38_800, portMax: 39_599 };
   const relay: Rtpengine = await startRtpengine({ ngPort, address: '127.0.0.1', ...media, extra });
-  const appliance = await startAppliance({ ngListen: `0 == udp:127.0.0.1:${port}` });
+  const serve = (database?: string): Promise<Appliance> =>
+    startAppliance({
+      ngListen: `0 == udp:127.0.0.1:${port}`,
+      ...(database === undefined ? {} : { database }),
+    });
+  let appliance = await serve();
   await addNodes(appliance, [{ socket: `udp:127.0.0.1:${ngPort}` }]);
   const driver = createNgDriver({ host: '127.0.0.1', port: ngPort }, systemClock);
 
   return {
-    appliance,
+    get appliance() {
+      return appliance;
+    },
     front: await NgClient.connect({ port }),
     direct: await NgClient.connect({ port: ngPort }),
     isAlive: async () => (await driver.ping(systemClock.monotonic() + PING_MS)) === 'pong',
+    async restart() {
+      await appliance.stop();
+      appliance = await serve(appliance.database);
+    },
     async stop() {
       driver.close();
       await appliance.stop();
@@ -109,6 +122,43 @@ async function countedOn({ appliance }: Lab): Promise<number> {
 
   return load.calls;
 }
+
+describe.skipIf(reason !== undefined)('a call that its relay keeps across a restart of ours', () => {
+  let lab: Lab;
+  beforeEach(async () => {
+    lab = await startLab(['--delete-delay=30']);
+  });
+  afterEach(() => lab.stop());
+
+  test(
+    'goes on with a re-INVITE, on the sides it had',
+    async () => {
+      const callId = newCall();
+      shown(await lab.front.ask(offerOf(callId)));
+      shown(await lab.front.ask(answerOf(callId)));
+      await lab.front.ask(remove(callId, { 'from-tag': 'caller' }));
+      await lab.restart();
+      expect(shown(await lab.front.ask(offerAgain(callId)))).toContain(OUTER);
+      expect(await callsOf(lab.front)).toContain(callId);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'does not end its relay with an offer of a party whose partner was taken before',
+    async () => {
+      const callId = newCall();
+      shown(await lab.front.ask(offerOf(callId)));
+      shown(await lab.front.ask(answerOf(callId)));
+      await lab.front.ask(offerOf(callId, { 'from-tag': 'third', 'to-tag': 'callee' }));
+      await lab.front.ask(remove(callId));
+      await lab.restart();
+      await lab.front.ask(offerOf(callId));
+      expect(await lab.isAlive()).toBe(true);
+    },
+    TIMEOUT_MS,
+  );
+});
 
 describe.skipIf(reason !== undefined)('a call deleted by ng whose relay keeps it for a while', () => {
   test(
