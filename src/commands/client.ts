@@ -15,12 +15,15 @@ export const CLIENT_FLAGS = {
   url: 'value',
   unix: 'value',
   'token-file': 'value',
+  'ca-file': 'value',
   json: 'switch',
 } as const satisfies Record<string, FlagKind>;
 
 export const CLIENT_HELP = `  --url URL          Address of the service; also RTP_CLUSTER_URL. Default: ${DEFAULT_URL}
   --unix PATH        Use this unix socket instead
-  --token-file FILE  File whose first line is the token; else RTP_CLUSTER_TOKEN
+  --token-file FILE  File whose first line is the token, or ROLE NAME TOKEN; else RTP_CLUSTER_TOKEN
+  --ca-file FILE     Certificates (PEM) by which an https service is known, if not by those of this host;
+                     also RTP_CLUSTER_CA_FILE
   --json             Print the answer of the service as it is (JSON)`;
 
 /** An answer of the service that is a success. */
@@ -61,21 +64,36 @@ interface Target {
   readonly base: string;
   readonly unix: string | undefined;
   readonly token: string | undefined;
+  /** Certificates in PEM by which the service is known; undefined for those of this host. */
+  readonly ca?: string | undefined;
   /** For messages. */
   readonly name: string;
+  readonly timeoutMs: number;
+}
+
+/** What a client does where flags and environment say nothing. */
+export interface ClientDefaults {
+  readonly url?: string | undefined;
+  /** Goes before `url`. */
+  readonly unix?: string | undefined;
+  readonly token?: string | undefined;
+  /** How long it waits for an answer, in milliseconds. */
+  readonly timeoutMs?: number;
 }
 
 /** Makes a client by the flags and the environment. */
-export function connect(args: Args, io: Io): Api | UsageError {
-  const unix = args.one('unix');
+export function connect(args: Args, io: Io, defaults: ClientDefaults = {}): Api | UsageError {
   const url = args.one('url');
+  const isSilent = url === undefined && io.env.RTP_CLUSTER_URL === undefined;
+  const unix = args.one('unix') ?? (isSilent ? defaults.unix : undefined);
   if (unix !== undefined && url !== undefined)
     return new UsageError('--url and --unix are both given; give the one to use');
-  const token = readToken(args.one('token-file'), io.env.RTP_CLUSTER_TOKEN);
+  const token = readToken(args.one('token-file'), io.env.RTP_CLUSTER_TOKEN ?? defaults.token);
   if (token instanceof UsageError) return token;
-  if (unix !== undefined) return client({ base: 'http://localhost', unix, token, name: unix });
+  const timeoutMs = defaults.timeoutMs ?? TIMEOUT_MS;
+  if (unix !== undefined) return client({ base: 'http://localhost', unix, token, name: unix, timeoutMs });
 
-  const text = url ?? io.env.RTP_CLUSTER_URL ?? DEFAULT_URL;
+  const text = url ?? io.env.RTP_CLUSTER_URL ?? defaults.url ?? DEFAULT_URL;
   const base = URL.parse(text);
   if (base === null || !/^https?:$/.test(base.protocol)) {
     const from = url === undefined ? 'RTP_CLUSTER_URL' : '--url';
@@ -87,18 +105,39 @@ export function connect(args: Args, io: Io): Api | UsageError {
       'the URL has a user, a query or a fragment; allowed are scheme, host, port and path',
     );
 
-  return client({ base: base.href.replace(/\/+$/, ''), unix: undefined, token, name: base.href });
+  const ca = readCa(args.one('ca-file'), io.env.RTP_CLUSTER_CA_FILE);
+  if (ca instanceof UsageError) return ca;
+  const target = { base: base.href.replace(/\/+$/, ''), unix: undefined, token, ca, timeoutMs };
+
+  return client({ ...target, name: base.href });
 }
 
 function readToken(file: string | undefined, fromEnv: string | undefined): string | undefined | UsageError {
   if (file === undefined) return fromEnv === '' ? undefined : fromEnv?.trim();
   try {
     const lines = readFileSync(file, 'utf8').split(/\r?\n/);
-    const token = lines.map((line) => line.trim()).find((line) => line !== '' && !line.startsWith('#'));
+    const line = lines.map((line) => line.trim()).find((line) => line !== '' && !line.startsWith('#'));
 
-    return token ?? new UsageError(`--token-file: ${file} holds no token`);
+    // The token stands last in the file of the service too.
+    return line?.split(/\s+/).at(-1) ?? new UsageError(`--token-file: ${file} holds no token`);
   } catch (error) {
     return new UsageError(`--token-file: cannot read ${file}: ${messageOf(error)}`);
+  }
+}
+
+/** The certificates of a file. */
+function readCa(file: string | undefined, fromEnv: string | undefined): string | undefined | UsageError {
+  const path = file ?? fromEnv;
+  if (path === undefined || path === '') return undefined;
+  const from = file === undefined ? 'RTP_CLUSTER_CA_FILE' : '--ca-file';
+  try {
+    const text = readFileSync(path, 'utf8');
+    if (!text.includes('-----BEGIN CERTIFICATE-----'))
+      return new UsageError(`${from}: ${path} holds no certificate; allowed is PEM`);
+
+    return text;
+  } catch (error) {
+    return new UsageError(`${from}: cannot read ${path}: ${messageOf(error)}`);
   }
 }
 
@@ -121,13 +160,13 @@ async function send(target: Target, method: Method, path: string, body: unknown)
   if (headers instanceof ApiError) return headers;
   if (body !== undefined) headers.set('content-type', 'application/json');
   try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = AbortSignal.timeout(target.timeoutMs);
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const response = await ask(target, path, { method, headers, signal, ...content });
 
     return readReply(target, response.status, await response.text());
   } catch (error) {
-    return new ApiError(unreachable(target, error), undefined, true);
+    return new ApiError(unreachable(target, error, method !== 'GET'), undefined, true);
   }
 }
 
@@ -169,8 +208,10 @@ function headersOf(target: Target, fields: Readonly<Record<string, string>>): He
 function ask(target: Target, path: string, init: RequestInit): Promise<Response> {
   const unix = target.unix === undefined ? {} : { unix: target.unix };
 
+  const tls = target.ca === undefined ? {} : { tls: { ca: target.ca } };
+
   // The token must not follow a redirect to somewhere else.
-  return fetch(target.base + path, { ...init, redirect: 'manual', ...unix });
+  return fetch(target.base + path, { ...init, redirect: 'manual', ...unix, ...tls });
 }
 
 function readReply(target: Target, status: number, text: string): Reply | ApiError {
@@ -203,10 +244,18 @@ function parseJson(text: string): unknown {
   }
 }
 
-function unreachable(target: Target, error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError')
-    return `${target.name} did not answer within ${TIMEOUT_MS / 1000} s; the change may have been made: look before you repeat it`;
+function unreachable(target: Target, error: unknown, isChange = false): string {
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    const caution = isChange ? '; the change may have been made: look before you repeat it' : '';
+
+    return `${target.name} did not answer within ${target.timeoutMs / 1000} s${caution}`;
+  }
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (/CERT|VERIFY_LEAF/.test(code)) {
+    const how = 'name the certificate of its authority by --ca-file or RTP_CLUSTER_CA_FILE';
+
+    return `the certificate of ${target.name} is not good for us (${messageOf(error)}); ${how}, or ask by a name that stands in it`;
+  }
   const why = /^E[A-Z]+$/.test(code) ? code : messageOf(error);
   const other = target.unix === undefined ? '--url, RTP_CLUSTER_URL or --unix' : '--unix or --url';
 

@@ -80,8 +80,8 @@ export function settingsMarkdown(): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|');
   const rows = [...FIXED_ROWS, ...FIRST_SIDES.flatMap(sideRowList)].map(
     (row) =>
-      `| \`${row.key}\` | \`${cell(row.show(row.fallback))}\` | ${cell(row.allowed)} | ${cell(row.reason)} | \`${envName(row.key)}\` |`,
+      `| \`${row.key}\` | \`${cell(row.show(row.fallback))}\` | ${cell(row.allowed)} | ${cell(row.reason)} | ${row.reloads === true ? 'reload' : 'restart'} | \`${envName(row.key)}\` |`,
   );
 
-  return `${['| setting | default | allowed | what for | environment |', '| --- | --- | --- | --- | --- |', ...rows].join('\n')}\n`;
+  return `${['| setting | default | allowed | what for | change by | environment |', '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n')}\n`;
 }

@@ -16,6 +16,8 @@ export interface Setting<V> {
   readonly allowed: string;
   /** What it is for: the text of `--help` and of the documents. */
   readonly reason: string;
+  /** Whether a reload (SIGHUP) takes a new value; if missing, only a restart does. */
+  readonly reloads?: true;
   /** The value as it would stand in the file. */
   show(value: V): string;
   /** From the environment or a flag. */
@@ -27,6 +29,7 @@ export interface Setting<V> {
 interface Row {
   readonly key: string;
   readonly reason: string;
+  readonly reloads?: true;
 }
 
 /** A value as it was read, short enough for a message. */
@@ -73,7 +76,11 @@ export function text<V>(
     show: (value: V) => string;
   },
 ): Setting<V> {
-  const fromText = (text: string): V | Refusal => row.read(text) ?? refuse(text, row.allowed);
+  const fromText = (text: string): V | Refusal => {
+    const value = row.read(text);
+
+    return value === undefined ? refuse(text, row.allowed) : value;
+  };
 
   return {
     ...row,

@@ -1,11 +1,14 @@
 /** Reads the settings: default < file < environment < flag. Collects everything that is wrong before it gives up. */
 
-import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Token } from '../domain/role.ts';
 import { parseNetwork } from '../util/ip.ts';
-import { Refusal, type Setting } from './kinds.ts';
+import { isMissing, readTextFile, unreadable } from './files.ts';
+import { httpsOf } from './https.ts';
+import type { Setting } from './kinds.ts';
 import { isLoopback, noticePlace, readNgListen, showListen } from './readers.ts';
 import { envName, FIRST_SIDES, sideRows, TABLE } from './rows.ts';
-import type { Origin, Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { buildSides } from './sides.ts';
 import {
   fromEnvironment,
@@ -16,16 +19,21 @@ import {
   type Source,
   sidesOf,
 } from './sources.ts';
+import { Taken } from './taken.ts';
 import { readEnvToken, readSecret, readTokens } from './tokens.ts';
 
 /** Read if no other file is named; may be missing. */
 export const DEFAULT_FILE = '/etc/rtp-cluster/config.toml';
-/** Larger files are no settings. */
-const MAX_FILE_BYTES = 1024 * 1024;
+/** The systemd credential that holds tokens, if http.token_file names no file. */
+const CREDENTIAL = 'tokens';
 
 /** The settings cannot be used; all that is wrong, in the order of the sources. */
 export class BadSettings {
-  constructor(readonly problems: readonly Problem[]) {}
+  constructor(
+    readonly problems: readonly Problem[],
+    /** All settings, with the default where a value was refused; absent if the sources could not be read. */
+    readonly rest?: Settings,
+  ) {}
 }
 
 export interface LoadInput {
@@ -51,9 +59,9 @@ export function loadSettings({ argv, env, readText = readTextFile }: LoadInput):
   const given = new Map([...fromConfig, ...environment.given, ...flags.given]);
   const taken = new Taken(given, problems);
   const path = file instanceof BadSettings ? null : file.path;
-  const settings = { file: path, ...assemble(taken, env.RTP_CLUSTER_TOKEN, readText) };
+  const settings = { file: path, ...assemble(taken, env, readText) };
 
-  return problems.length > 0 ? new BadSettings(problems) : settings;
+  return problems.length > 0 ? new BadSettings(problems, settings) : settings;
 }
 
 function readConfig(
@@ -78,82 +86,37 @@ function bad(where: string, message: string): BadSettings {
   return new BadSettings([{ where, key: '', message }]);
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-/** `cannot read /x: permission denied; ...` */
-function unreadable(path: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const known: Record<string, string> = {
-    ENOENT: 'there is no such file',
-    EACCES: 'this user may not read it (see chmod and chown)',
-    EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of its path is no folder',
-  };
-
-  return `cannot read ${path}: ${known[code] ?? (error instanceof Error ? error.message : String(error))}`;
-}
-
-function readTextFile(path: string): string {
-  const { size } = statSync(path);
-  if (size > MAX_FILE_BYTES) throw new Error(`it has ${size} bytes; allowed are ${MAX_FILE_BYTES}`);
-  const bytes = readFileSync(path);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new Error('it is no UTF-8 text');
-  }
-}
-
-/** The values that were taken, with their origins; refused ones are reported and replaced by the default. */
-class Taken {
-  readonly origins: Origin[] = [];
-  constructor(
-    readonly given: ReadonlyMap<string, Given>,
-    readonly problems: Problem[],
-  ) {}
-
-  take<V>(row: Setting<V>): V {
-    const given = this.given.get(row.key);
-    const value = given === undefined ? row.fallback : read(row, given);
-    if (value instanceof Refusal) {
-      this.report(row.key, value.message);
-
-      return row.fallback;
-    }
-    const { source, where } = given ?? { source: 'default' as const, where: 'default' };
-    this.origins.push({ key: row.key, source, where, shown: row.show(value) });
-
-    return value;
-  }
-
-  /** Reports a problem at the place the value came from. */
-  report = (key: string, message: string): void => {
-    this.problems.push({ where: this.given.get(key)?.where ?? 'default', key, message });
-  };
-}
-
-function read<V>(row: Setting<V>, { value, source }: Given): V | Refusal {
-  return source === 'file' ? row.fromToml(value) : row.fromText(String(value));
-}
-
 function assemble(
   taken: Taken,
-  envToken: string | undefined,
+  env: LoadInput['env'],
   readText: (path: string) => string,
 ): Omit<Settings, 'file'> {
   const take = <V>(row: Setting<V>): V => taken.take(row);
-  const { http, ng, database, media, calls, explain, checks, rtpproxy, drain, events, webhooks, stop, log } =
-    TABLE;
+  const {
+    http,
+    https,
+    ng,
+    database,
+    media,
+    calls,
+    explain,
+    checks,
+    rtpproxy,
+    drain,
+    events,
+    webhooks,
+    stop,
+    log,
+  } = TABLE;
   const values = {
     http: {
       listen: take(http.listen),
       unix: take(http.unix),
       hosts: take(http.hosts),
       maxBodyBytes: take(http.maxBody),
-      tokens: collectTokens(take(http.tokenFile), envToken, taken, readText),
+      tokens: collectTokens(take(http.tokenFile), env, taken, readText),
     },
+    https: httpsOf(take(https.listen), take(https.cert), take(https.key), taken, readText),
     ng: ngOf(take(ng.listen), take(ng.clients), taken),
     database: { path: take(database.path), synchronous: take(database.synchronous) },
     media: {
@@ -244,29 +207,32 @@ function secretOf(file: string, taken: Taken, readText: (path: string) => string
 
 function collectTokens(
   file: string,
-  envToken: string | undefined,
+  env: LoadInput['env'],
   taken: Taken,
   readText: (path: string) => string,
-): readonly string[] {
-  const tokens: string[] = [];
-  const add = (found: { tokens: string[]; problems: Problem[] }): void => {
+): readonly Token[] {
+  const tokens: Token[] = [];
+  const add = (found: { tokens: Token[]; problems: Problem[] }): void => {
     tokens.push(...found.tokens);
     taken.problems.push(...found.problems);
   };
-  if (file !== '') {
+  // Nobody asked for tokens by a credential that is not there, or that holds none yet.
+  const credential = env.CREDENTIALS_DIRECTORY ? join(env.CREDENTIALS_DIRECTORY, CREDENTIAL) : '';
+  const path = file === '' ? credential : file;
+  if (path !== '') {
     try {
-      add(readTokens(readText(file), file));
+      add(readTokens(readText(path), path, file === ''));
     } catch (error) {
-      taken.report(TABLE.http.tokenFile.key, unreadable(file, error));
+      if (file !== '' || !isMissing(error)) taken.report(TABLE.http.tokenFile.key, unreadable(path, error));
     }
   }
-  if (envToken !== undefined) add(readEnvToken(envToken));
+  if (env.RTP_CLUSTER_TOKEN !== undefined) add(readEnvToken(env.RTP_CLUSTER_TOKEN, tokens));
 
-  return [...new Set(tokens)];
+  return tokens;
 }
 
 /** Rules that join several settings. */
-function checkTogether(values: Pick<Settings, 'http' | 'media'>, taken: Taken): void {
+function checkTogether(values: Pick<Settings, 'http' | 'https' | 'media'>, taken: Taken): void {
   const { budgetMs, firstTryMs } = values.media;
   if (firstTryMs >= budgetMs) {
     // Blame the one that was set by hand.
@@ -277,14 +243,24 @@ function checkTogether(values: Pick<Settings, 'http' | 'media'>, taken: Taken): 
     );
   }
   const { listen, tokens } = values.http;
-  // A problem with the address or with a token is on the list already, and says more.
-  const isKnown = taken.problems.some(
-    ({ key, where }) => key === 'http.listen' || key === 'http.token_file' || where === 'RTP_CLUSTER_TOKEN',
+  // A problem with a token is on the list already, and says more.
+  const isTold = taken.problems.some(
+    ({ key, where }) => key === 'http.token_file' || where === 'RTP_CLUSTER_TOKEN',
   );
-  if (!isLoopback(listen.host) && tokens.length === 0 && !isKnown)
-    taken.report('http.listen', withoutToken(showListen(listen)));
+  for (const [key, place] of [
+    ['http.listen', listen],
+    ['https.listen', values.https?.listen],
+  ] as const) {
+    const isKnown = isTold || taken.problems.some((problem) => problem.key === key);
+    if (place !== undefined && !isLoopback(place.host) && tokens.length === 0 && !isKnown)
+      taken.report(key, withoutToken(showListen(place)));
+  }
+  if (values.https !== null && values.https.listen.port === listen.port && listen.port !== 0) {
+    const rule = `is ${showListen(values.https.listen)}, and http.listen has port ${listen.port} too; give each its own`;
+    taken.report('https.listen', rule);
+  }
 }
 
 function withoutToken(address: string): string {
-  return `is ${address}, which other hosts can reach, and there is no token; write one of at least 16 characters (openssl rand -hex 24) into a file that only this service can read and name it in http.token_file (or ${envName('http.token_file')}), or set RTP_CLUSTER_TOKEN, or listen on 127.0.0.1`;
+  return `is ${address}, which other hosts can reach, and there is no token; write one of at least 16 characters (openssl rand -hex 24) into a file that only this service can read and name it in http.token_file (or ${envName('http.token_file')}), or set RTP_CLUSTER_TOKEN, or listen on 127.0.0.1. At a shell the tokens of the systemd unit are seen with CREDENTIALS_DIRECTORY=/etc/rtp-cluster`;
 }

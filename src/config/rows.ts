@@ -7,6 +7,7 @@ import { KIND_RULE, readKindPattern } from '../domain/event.ts';
 import type { Side } from '../domain/side.ts';
 import { choice, integer, list, type Setting, text } from './kinds.ts';
 import {
+  type ListenAddress,
   readHostName,
   readHttpUrl,
   readListen,
@@ -45,6 +46,7 @@ export const TABLE = {
     }),
     hosts: list({
       key: 'http.hosts',
+      reloads: true,
       fallback: [],
       item: 'a host name or IP address without port',
       maxItems: 64,
@@ -63,10 +65,41 @@ export const TABLE = {
     }),
     tokenFile: text({
       key: 'http.token_file',
+      reloads: true,
       fallback: '',
       allowed: 'the path of a file, or "" for none',
       reason:
-        'File with the bearer tokens, one a line, at least 16 characters each; "#" begins a comment. RTP_CLUSTER_TOKEN adds one.',
+        'File with the bearer tokens, one a line: "ROLE NAME TOKEN" with a role of call, read or admin, the name being for the audit; a token alone is an admin. At least 16 characters each; "#" begins a comment. If empty, the systemd credential "tokens", if there is one. RTP_CLUSTER_TOKEN adds an admin.',
+      read: readOptionalPath,
+      show: same,
+    }),
+  },
+  https: {
+    listen: text<ListenAddress | null>({
+      key: 'https.listen',
+      fallback: null,
+      allowed: 'address:port with an IP literal or localhost, as in 0.0.0.0:7889, or "" for none',
+      reason:
+        'Where the same API is served with TLS, besides http.listen. Any address but loopback needs a token.',
+      read: (value) => (value === '' ? null : readListen(value)),
+      show: (place) => (place === null ? '' : showListen(place)),
+    }),
+    cert: text({
+      key: 'https.cert',
+      reloads: true,
+      fallback: '',
+      allowed: 'the path of a file, or "" for none',
+      reason:
+        'The certificate and those above it, PEM. A change of the file is taken without a restart, within 10 s.',
+      read: readOptionalPath,
+      show: same,
+    }),
+    key: text({
+      key: 'https.key',
+      reloads: true,
+      fallback: '',
+      allowed: 'the path of a file, or "" for none',
+      reason: 'Its private key, PEM, without a password.',
       read: readOptionalPath,
       show: same,
     }),
@@ -83,6 +116,7 @@ export const TABLE = {
     }),
     clients: list({
       key: 'ng.clients',
+      reloads: true,
       fallback: ['127.0.0.0/8', '::1/128'],
       item: 'a network such as 10.0.0.0/8 or 2001:db8::/32, or one address',
       maxItems: 1024,
@@ -148,6 +182,7 @@ export const TABLE = {
     }),
     keepEnded: integer({
       key: 'calls.keep_ended_s',
+      reloads: true,
       fallback: 3600,
       unit: 's',
       min: 0,
@@ -156,6 +191,7 @@ export const TABLE = {
     }),
     maxIdle: integer({
       key: 'calls.max_idle_s',
+      reloads: true,
       fallback: 86_400,
       unit: 's',
       min: 60,
@@ -164,6 +200,7 @@ export const TABLE = {
     }),
     maxUnanswered: integer({
       key: 'calls.max_unanswered_s',
+      reloads: true,
       fallback: 3600,
       unit: 's',
       min: 60,
@@ -182,6 +219,7 @@ export const TABLE = {
     }),
     keepEndedMax: integer({
       key: 'calls.keep_ended_max',
+      reloads: true,
       fallback: 100_000,
       unit: 'ended calls',
       min: 0,
@@ -192,6 +230,7 @@ export const TABLE = {
   explain: {
     keep: integer({
       key: 'explain.keep_s',
+      reloads: true,
       fallback: 86_400,
       unit: 's',
       min: 0,
@@ -200,6 +239,7 @@ export const TABLE = {
     }),
     keepMax: integer({
       key: 'explain.keep_max',
+      reloads: true,
       fallback: 300_000,
       unit: 'rows',
       min: 0,
@@ -249,6 +289,7 @@ export const TABLE = {
   drain: {
     hook: text({
       key: 'drain.hook',
+      reloads: true,
       fallback: '',
       allowed: 'the absolute path of a program, or "" for none',
       reason:
@@ -260,6 +301,7 @@ export const TABLE = {
   events: {
     keepMax: integer({
       key: 'events.keep_max',
+      reloads: true,
       fallback: 100_000,
       unit: 'events',
       min: 0,
@@ -268,6 +310,7 @@ export const TABLE = {
     }),
     keep: integer({
       key: 'events.keep_s',
+      reloads: true,
       fallback: 604_800,
       unit: 's',
       min: 0,
@@ -287,7 +330,7 @@ export const TABLE = {
     }),
     kinds: list({
       key: 'webhooks.kinds',
-      fallback: ['node.*', 'set.*', 'store.*'],
+      fallback: ['node.*', 'set.*', 'store.*', 'https.*'],
       item: KIND_RULE,
       maxItems: 32,
       reason: 'Which events webhooks are told of.',
@@ -314,6 +357,7 @@ export const TABLE = {
   stop: {
     grace: integer({
       key: 'stop.grace_ms',
+      reloads: true,
       fallback: 3000,
       unit: 'ms',
       min: 0,
@@ -324,12 +368,14 @@ export const TABLE = {
   log: {
     level: choice({
       key: 'log.level',
+      reloads: true,
       fallback: 'info',
       words: ['debug', 'info', 'warning', 'error'],
       reason: 'Events below this level are not written.',
     }),
     format: choice({
       key: 'log.format',
+      reloads: true,
       fallback: 'auto',
       words: ['auto', 'json', 'text'],
       reason:

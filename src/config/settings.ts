@@ -1,5 +1,6 @@
 /** The settings as the rest of the program sees them: checked and typed. */
 
+import type { Token } from '../domain/role.ts';
 import type { Side, Sides } from '../domain/side.ts';
 import type { Network } from '../util/ip.ts';
 import type { ListenAddress, NgListen, NoticePlace } from './readers.ts';
@@ -11,6 +12,8 @@ export interface Origin {
   readonly where: string;
   /** The value as it would stand in the file. */
   readonly shown: string;
+  /** Whether a reload takes a new value; if not, only a restart does. */
+  readonly reloads: boolean;
 }
 
 /** The checked settings. Whole numbers carry their unit in the name (`Ms`, `S` for seconds, `Bytes`). */
@@ -24,9 +27,11 @@ export interface Settings {
     /** Host names in lower case, IPv6 without brackets; besides those of `listen`. */
     readonly hosts: readonly string[];
     readonly maxBodyBytes: number;
-    /** Bearer tokens, any of which opens the API; empty means none is asked for. Never to be shown or logged. */
-    readonly tokens: readonly string[];
+    /** Bearer tokens; empty means none is asked for. Never to be shown or logged. */
+    readonly tokens: readonly Token[];
   };
+  /** The API with TLS; null for nowhere. */
+  readonly https: { readonly listen: ListenAddress; readonly cert: string; readonly key: string } | null;
   readonly ng: {
     readonly listen: readonly NgListen[];
     /** Whose datagrams are read. */

@@ -12,6 +12,7 @@ export const ERRORS = {
   RTPC_DIRECTION_UNKNOWN: { status: 400, meaning: 'Nothing tells which side will read this SDP.' },
   RTPC_COMMAND_UNSUPPORTED: { status: 400, meaning: 'This command cannot be sent for this call.' },
   RTPC_UNAUTHORIZED: { status: 401, meaning: 'The bearer token is missing or wrong.' },
+  RTPC_FORBIDDEN: { status: 403, meaning: 'The token has not the role that this wants.' },
   RTPC_FOREIGN_ORIGIN: { status: 403, meaning: 'A web page of another origin may not ask.' },
   RTPC_NOT_FOUND: { status: 404, meaning: 'No such path on this host.' },
   RTPC_METHOD_NOT_ALLOWED: { status: 405, meaning: 'This path changes something and wants POST.' },
@@ -29,6 +30,10 @@ export const ERRORS = {
   RTPC_BODY_TOO_LARGE: {
     status: 413,
     meaning: 'The body, or the message it would make, is larger than allowed.',
+  },
+  RTPC_TOO_MANY_TOKENS: {
+    status: 429,
+    meaning: 'Too many wrong tokens came from this address; it has to wait.',
   },
   RTPC_INTERNAL: { status: 500, meaning: 'A defect of rtp_cluster; the log has the details.' },
   RTPC_RELAY_REFUSED: { status: 502, meaning: 'The relay answered with an error.' },
@@ -49,6 +54,8 @@ export class Failure {
     readonly message: string,
     /** The relay's own words, '' if it did not speak: a client that speaks the relay's protocol knows those. */
     readonly said = '',
+    /** Seconds after which it may go better; undefined if nobody knows. */
+    readonly retryAfterS?: number,
   ) {}
 
   get status(): number {

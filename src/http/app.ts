@@ -15,11 +15,13 @@ import type { Roster } from '../fleet/roster.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
+import { Audit } from './audit.ts';
 import { callRoutes } from './calls.ts';
 import type { EventStreams } from './event-streams.ts';
 import { eventRoutes } from './events.ts';
 import { explainRoutes } from './explain.ts';
 import { fleetRoutes } from './fleet.ts';
+import { gate, type Wants, wantsAny, wantsCall, wantsRead } from './gate.ts';
 import type { Guard } from './guard.ts';
 import { healthRoutes, type Readiness } from './health.ts';
 import { mediaRoutes } from './media.ts';
@@ -27,7 +29,8 @@ import { type AskNg, ngRoutes } from './ng.ts';
 import { nodeOrderRoutes } from './node-orders.ts';
 import { nodeRoutes } from './nodes.ts';
 import { notifyRoutes } from './notify.ts';
-import { openapiRoutes } from './openapi.ts';
+import { openapiRoutes, type RouteRole } from './openapi.ts';
+import type { Peers } from './peers.ts';
 import { reconcileRoutes } from './reconcile.ts';
 import { failureResponse } from './responses.ts';
 import { setRoutes } from './sets.ts';
@@ -47,10 +50,7 @@ export interface AppParts {
   readonly maxBodyBytes: number;
   readonly guard: Guard;
   readonly readiness: Readiness;
-  /** Requests that came over the unix socket. */
-  readonly local: WeakSet<Request>;
-  /** IP addresses notices came from. */
-  readonly senders: WeakMap<Request, string>;
+  readonly peers: Pick<Peers, 'isLocal' | 'addressOf'>;
   readonly reconcile: Reconcile;
   readonly notices: Notices;
   readonly askNg: AskNg;
@@ -58,30 +58,14 @@ export interface AppParts {
 }
 
 export function createApp(parts: AppParts): AnyElysia {
-  const {
-    requests,
-    fleet,
-    roster,
-    calls,
-    store,
-    history,
-    streams,
-    sides,
-    maxBodyBytes,
-    guard,
-    readiness,
-    local,
-  } = parts;
+  const { fleet, roster, calls, store, history, sides, guard } = parts;
   const callsOn = (nodeId: number): number => calls.countOn(nodeId);
-  // The routes themselves ask for the token, so that no second reading of the path decides who needs one. This hook comes
-  // before validation: whoever has no token learns nothing else, but that a body is no JSON (Elysia parses it before).
-  const closed = new Elysia()
-    .onTransform(({ request }) => {
-      const failure = guard.refuseToken(request, local.has(request));
-      if (failure !== undefined) throw failure;
-    })
-    .use(mediaRoutes(requests, sides, maxBodyBytes))
-    .use(ngRoutes(parts.askNg))
+  const audit = new Audit(parts);
+  const group = (wants: Wants) => gate(wants, guard, audit);
+  const media = group(wantsCall)
+    .use(mediaRoutes(parts.requests, sides, parts.maxBodyBytes))
+    .use(ngRoutes(parts.askNg));
+  const management = group(wantsRead)
     .use(nodeRoutes(parts))
     .use(nodeOrderRoutes(parts))
     .use(reconcileRoutes(fleet, parts.reconcile))
@@ -89,26 +73,40 @@ export function createApp(parts: AppParts): AnyElysia {
     .use(fleetRoutes(fleet, roster))
     .use(callRoutes(calls, store))
     .use(explainRoutes(calls, store, history))
-    .use(eventRoutes(store.events, streams))
-    .use(openapiRoutes(() => described));
+    .use(eventRoutes(store.events, parts.streams));
+  const roles = [...rolesOf(media, wantsCall), ...rolesOf(management, wantsRead)];
   const described: AnyElysia = new Elysia()
-    .use(closed)
+    .use(media)
+    .use(management)
     .use(notifyRoutes(parts))
-    .use(healthRoutes(store, readiness));
+    .use(healthRoutes(store, parts.readiness));
 
   return new Elysia()
     .onRequest(({ request }) => {
-      const failure = guard.refuseHost(request, local.has(request));
+      const failure = guard.refuseHost(request);
 
       return failure === undefined ? undefined : failureResponse(failure);
     })
     .onError({ as: 'global' }, ({ code, error, request }) => {
-      // Who has no token does not learn which paths there are.
-      const unknown = code === 'NOT_FOUND' ? guard.refuseToken(request, local.has(request)) : undefined;
+      // Who has no token does not learn which paths there are, nor which bodies are read: no group has looked at these.
+      const isUnseen = code === 'NOT_FOUND' || code === 'PARSE';
+      const refused = isUnseen ? guard.admit(request, undefined).refusal : undefined;
+      const response = refusal(refused ?? toFailure(code, error));
+      audit.end(request, response.status);
 
-      return refusal(unknown ?? toFailure(code, error));
+      return response;
     })
-    .use(described);
+    .use(described)
+    .use(group(wantsAny).use(openapiRoutes(() => described, roles)));
+}
+
+/** What each route of a group wants; read before others use the group. */
+function rolesOf({ routes }: AnyElysia, wants: Wants): RouteRole[] {
+  return routes.flatMap(({ method, path }) => {
+    const role = wants(method);
+
+    return role === undefined ? [] : [{ method, path, role }];
+  });
 }
 
 function refusal(failure: Failure): Response {

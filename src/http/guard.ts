@@ -1,31 +1,94 @@
-/** Who may ask: the Host and Origin headers and the bearer token, looked at before anything else. */
+/** Who may ask: the Host and Origin headers, and the bearer token with its role, looked at before anything else. */
 
 import { timingSafeEqual } from 'node:crypto';
 import { Failure } from '../domain/errors.ts';
+import { covers, type Role, type Token } from '../domain/role.ts';
+import type { Store } from '../store/store.ts';
+import type { Clock } from '../util/clock.ts';
 import { familyOf } from '../util/ip.ts';
+import { log } from '../util/log.ts';
+import { Sparing } from '../util/sparing.ts';
+import { Attempts, clientOf, MAX_ATTEMPTS } from './attempts.ts';
+import type { Peers } from './peers.ts';
 
+/** What a reload may change. */
 export interface GuardOptions {
-  /** Bearer tokens, any of which will do; none = nobody is asked for one. */
-  readonly tokens: readonly string[];
+  /** Bearer tokens; none = nobody is asked for one. */
+  readonly tokens: readonly Token[];
   /** Names that may stand in the Host header besides `localhost` and IP addresses. */
   readonly hosts: readonly string[];
 }
 
-export class Guard {
-  readonly #tokens: readonly Buffer[];
-  readonly #hosts: ReadonlySet<string>;
+export interface GuardParts {
+  readonly peers: Pick<Peers, 'isLocal' | 'addressOf'>;
+  readonly store: Pick<Store, 'event'>;
+  readonly clock: Clock;
+}
 
-  constructor({ tokens, hosts }: GuardOptions) {
-    this.#tokens = tokens.map(digest);
+/** Who asked, and why not, if not. */
+export interface Verdict {
+  /** Name of the token, `unix socket`, or `nobody` where none is asked for; '' if the token is missing or wrong. */
+  readonly who: string;
+  readonly refusal: Failure | undefined;
+}
+
+/** What is kept of a token. */
+interface Known {
+  readonly token: Token;
+  readonly digest: Buffer;
+  /** The answer to whoever has it and may. */
+  readonly good: Verdict;
+  /** From where it has been right, newest last: there it goes on although others there give wrong ones. */
+  readonly proven: Set<string>;
+}
+
+export const LOCAL = 'unix socket';
+const AS_LOCAL: Verdict = { who: LOCAL, refusal: undefined };
+const AS_NOBODY: Verdict = { who: 'nobody', refusal: undefined };
+/** Places a token is remembered to have been right from; the oldest is forgotten first. */
+const MAX_PROVEN = 256;
+/** Of each kind of line and event in a minute. */
+const TOLD_PER_MINUTE = 10;
+
+export class Guard {
+  readonly #parts: GuardParts;
+  readonly #attempts: Attempts;
+  readonly #refusedLines: Sparing;
+  readonly #roleLines: Sparing;
+  readonly #blockedEvents: Sparing;
+  #tokens: readonly Known[] = [];
+  #hosts: ReadonlySet<string> = new Set();
+  #certified: ReadonlySet<string> = new Set();
+
+  constructor(options: GuardOptions, parts: GuardParts) {
+    this.#parts = parts;
+    this.#attempts = new Attempts(parts.clock);
+    this.#refusedLines = new Sparing(parts.clock, TOLD_PER_MINUTE);
+    this.#roleLines = new Sparing(parts.clock, TOLD_PER_MINUTE);
+    this.#blockedEvents = new Sparing(parts.clock, TOLD_PER_MINUTE);
+    this.replace(options);
+  }
+
+  /** Takes other tokens and hosts, from the next request on. Who has given wrong tokens stays known. */
+  replace({ tokens, hosts }: GuardOptions): void {
+    const before = new Map(this.#tokens.map((known) => [known.token.token, known.proven]));
+    this.#tokens = tokens.map((token) => ({
+      token,
+      digest: digest(token.token),
+      good: { who: token.name, refusal: undefined },
+      proven: before.get(token.token) ?? new Set(),
+    }));
     this.#hosts = new Set([...hosts, 'localhost']);
   }
 
-  /**
-   * Why a request is refused before anybody looks at its path, or undefined.
-   * @param isLocal whether it came over the unix socket, whose file mode has already said who may
-   */
-  refuseHost(request: Request, isLocal: boolean): Failure | undefined {
-    if (!isLocal && !this.#knowsHost(request.headers.get('host') ?? '')) {
+  /** Takes the names of our certificate as hosts too: nobody else can have one for them. */
+  certify(names: readonly string[]): void {
+    this.#certified = new Set(names.map((name) => name.toLowerCase()));
+  }
+
+  /** Why a request is refused before anybody looks at its path, or undefined. */
+  refuseHost(request: Request): Failure | undefined {
+    if (!this.#parts.peers.isLocal(request) && !this.#knowsHost(request.headers.get('host') ?? '')) {
       return new Failure(
         'RTPC_NOT_FOUND',
         'this host is not served here; add its name to http.hosts to allow it',
@@ -39,13 +102,65 @@ export class Guard {
     return undefined;
   }
 
-  /** Why a request may not use a route that wants a token, or undefined. */
-  refuseToken(request: Request, isLocal: boolean): Failure | undefined {
-    if (isLocal || this.#tokens.length === 0) return undefined;
-    const token = /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
-    if (token !== undefined && this.knowsToken(token)) return undefined;
+  /**
+   * Whether a request may use a route.
+   * @param wanted the role; any token will do if undefined
+   * @param other a token that came by another way than the header
+   */
+  admit(request: Request, wanted: Role | undefined, other = ''): Verdict {
+    if (this.#parts.peers.isLocal(request)) return AS_LOCAL;
+    if (this.#tokens.length === 0) return AS_NOBODY;
+    const given = /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1] ?? other;
+    if (given === '') return refused('RTPC_UNAUTHORIZED', NO_TOKEN);
+    const known = this.#find(given);
+    const address = this.#parts.peers.addressOf(request);
+    const client = clientOf(address);
+    if (known?.proven.has(client) !== true) {
+      const waitS = this.#attempts.waitS(client);
+      // Whether the token is right is not said: it could be guessed.
+      if (waitS > 0) {
+        const message = `${MAX_ATTEMPTS} wrong tokens came from this address; wait ${waitS} s`;
 
-    return new Failure('RTPC_UNAUTHORIZED', 'a bearer token is needed: "Authorization: Bearer TOKEN"');
+        return { who: '', refusal: new Failure('RTPC_TOO_MANY_TOKENS', message, '', waitS) };
+      }
+      if (known === undefined) return this.#fail(address, client);
+      prove(known, client);
+    }
+    const { role, name } = known.token;
+    if (wanted === undefined || covers(role, wanted)) return known.good;
+    const more = this.#roleLines.pass();
+    if (more !== undefined)
+      log.warning('http.role_refused', { who: name, role, wanted, address, ...notLogged(more) });
+
+    return refused('RTPC_FORBIDDEN', `the token "${name}" has the role ${role}; this wants ${wanted}`, name);
+  }
+
+  /** Counts a wrong token. */
+  #fail(address: string, client: string): Verdict {
+    const count = this.#attempts.failed(client);
+    const more = this.#refusedLines.pass();
+    if (more !== undefined) log.warning('http.token_refused', { address, count, ...notLogged(more) });
+    const others = count === MAX_ATTEMPTS ? this.#blockedEvents.pass() : undefined;
+    if (others !== undefined) {
+      const waitS = this.#attempts.waitS(client);
+      this.#parts.store.event('admin.blocked', {
+        from: address,
+        attempts: count,
+        wait_s: waitS,
+        ...(others === 0 ? {} : { others }),
+      });
+    }
+
+    return refused('RTPC_UNAUTHORIZED', `this bearer token is not known here; ${NO_TOKEN}`);
+  }
+
+  /** The token that was given. Compares digests, all of them, so that time tells neither length nor content. */
+  #find(given: string): Known | undefined {
+    const wanted = digest(given);
+    let found: Known | undefined;
+    for (const known of this.#tokens) if (timingSafeEqual(known.digest, wanted)) found = known;
+
+    return found;
   }
 
   /**
@@ -58,18 +173,26 @@ export class Guard {
     const [, bracketed, name = ''] = match;
     if (bracketed !== undefined)
       return familyOf(bracketed) === 'IP6' || this.#hosts.has(bracketed.toLowerCase());
+    const host = name.toLowerCase();
 
-    return familyOf(name) === 'IP4' || this.#hosts.has(name.toLowerCase());
+    return familyOf(name) === 'IP4' || this.#hosts.has(host) || this.#certified.has(host);
   }
+}
 
-  /** Whether this is one of the tokens. Compares digests, all of them, so that time tells neither length nor content. */
-  knowsToken(token: string): boolean {
-    const given = digest(token);
-    let isKnown = false;
-    for (const known of this.#tokens) isKnown = timingSafeEqual(known, given) || isKnown;
+const NO_TOKEN = 'a bearer token is needed: "Authorization: Bearer TOKEN"';
 
-    return isKnown;
-  }
+function refused(code: 'RTPC_UNAUTHORIZED' | 'RTPC_FORBIDDEN', message: string, who = ''): Verdict {
+  return { who, refusal: new Failure(code, message) };
+}
+
+function prove({ proven }: Known, client: string): void {
+  const [oldest] = proven;
+  if (proven.size >= MAX_PROVEN && oldest !== undefined) proven.delete(oldest);
+  proven.add(client);
+}
+
+function notLogged(count: number): object {
+  return count === 0 ? {} : { not_logged: count };
 }
 
 /** The host and port of an Origin header; '' for `null` and other things without one. */

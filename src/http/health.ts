@@ -13,7 +13,7 @@ export interface Readiness {
 export function healthRoutes(store: Store, readiness: Readiness) {
   return new Elysia()
     .get('/healthz', () => json({ status: 'alive', version: version }), {
-      detail: { tags: ['health'], summary: 'Whether the process answers' },
+      detail: { tags: ['health'], summary: 'Whether the process answers', security: [] },
     })
     .get(
       '/readyz',
@@ -29,6 +29,7 @@ export function healthRoutes(store: Store, readiness: Readiness) {
           summary: 'Whether it may be relied on',
           description:
             '503 while the database cannot be written (calls go on from memory) and while stopping.',
+          security: [],
         },
       },
     );

@@ -7,16 +7,14 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { nodesAt } from '../fleet/nodes-at.ts';
 import type { Guard } from './guard.ts';
 import { MAX_NOTICE_BYTES, readNotice } from './notice-xml.ts';
+import type { Peers } from './peers.ts';
 import { failureResponse } from './responses.ts';
 
 export interface NotifyParts {
   readonly fleet: Fleet;
   readonly notices: Notices;
   readonly guard: Guard;
-  /** Requests that came over the unix socket. */
-  readonly local: WeakSet<Request>;
-  /** IP addresses requests came from. */
-  readonly senders: WeakMap<Request, string>;
+  readonly peers: Pick<Peers, 'addressOf'>;
 }
 
 /** What XML-RPC wants to hear; rtpengine only looks whether it is an answer. */
@@ -31,15 +29,17 @@ export function notifyRoutes(parts: NotifyParts) {
       tags: ['nodes'],
       summary: 'A relay has ended a call',
       description:
-        'For `b2b-url` of rtpengine, any `xmlrpc-format`: XML-RPC in and out. The node is asked, and if it does not have the call any more, the call ends here too. From the address of a node no token is needed; from elsewhere `?token=` does as well as the header.',
+        'For `b2b-url` of rtpengine, any `xmlrpc-format`: XML-RPC in and out. The node is asked, and if it does not have the call any more, the call ends here too. From the address of a node no token is needed; from elsewhere `?token=` does as well as the header. The role is `call`.',
+      security: [{}, { token: ['call'] }],
     },
   });
 }
 
-async function hear({ fleet, notices, guard, local, senders }: NotifyParts, request: Request) {
-  const nodes = nodesAt(fleet, senders.get(request) ?? '');
-  const refusal = nodes.size > 0 ? undefined : guard.refuseToken(request, local.has(request));
-  if (refusal !== undefined && !guard.knowsToken(tokenIn(request.url))) throw refusal;
+async function hear({ fleet, notices, guard, peers }: NotifyParts, request: Request) {
+  const nodes = nodesAt(fleet, peers.addressOf(request));
+  // A notice is a hint about a call, so who may end calls may send one.
+  const refusal = nodes.size > 0 ? undefined : guard.admit(request, 'call', tokenIn(request.url)).refusal;
+  if (refusal !== undefined) throw refusal;
   const body = await readBody(request);
   if (body instanceof Failure) return failureResponse(body);
   const notice = readNotice(body);

@@ -21,6 +21,7 @@ interface Operation {
   readonly summary?: string;
   readonly description?: string;
   readonly tags?: readonly string[];
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: {
     readonly description?: string;
@@ -79,8 +80,10 @@ function operationHtml({
       `<tr><td><code>${escapeHtml(status)}</code></td><td>${markup(description)}</td></tr>`,
   );
   const bodyNote = operation.requestBody?.description;
+  const roles = (operation.security ?? []).flatMap((way) => Object.values(way).flat());
 
   return `<details><summary><b class="${method.toLowerCase()}">${method}</b> <code>${escapeHtml(path)}</code> <span>${markup(operation.summary ?? '')}</span></summary>
+<p>${roles.length === 0 ? 'Open to all.' : `Role: ${roles.map((role) => `<code>${escapeHtml(role)}</code>`).join(', ')}.`}</p>
 ${operation.description ? `<p>${markup(operation.description)}</p>` : ''}
 ${parameters.length > 0 ? `<h3>Parameters</h3><table>${parameters.join('')}</table>` : ''}
 ${bodyNote || fields.length > 0 ? `<h3>Body</h3>${bodyNote ? `<p>${markup(bodyNote)}</p>` : ''}${fields.length > 0 ? `<table>${fields.join('')}</table>` : ''}` : ''}

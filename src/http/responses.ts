@@ -17,7 +17,9 @@ export function json(value: unknown, status = 200, headers: Record<string, strin
 export function failureResponse(failure: Failure, asJson = true): Response {
   const { code, status } = failure;
   const message = toText(failure.message);
-  const headers: Record<string, string> = status === 503 ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
+  const retryAfterS = failure.retryAfterS ?? (status === 503 ? RETRY_AFTER_S : undefined);
+  const headers: Record<string, string> =
+    retryAfterS === undefined ? {} : { 'Retry-After': String(retryAfterS) };
   if (asJson) return json({ code, message }, status, headers);
   const line = `${code} ${message}`.replace(/[\r\n]+/g, ' ');
 

@@ -1,12 +1,17 @@
-/** Opens and closes the sockets of the HTTP API. */
+/** Opens and closes the sockets of the HTTP API that have no TLS. */
 
 import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
-import type { AnyElysia } from 'elysia';
 import { isAnswered } from '../util/socket-file.ts';
+import type { Peers } from './peers.ts';
 
 /** A socket could not be opened; the message is for the operator. */
 export class ListenProblem {
   constructor(readonly message: string) {}
+}
+
+/** Who answers. */
+export interface HttpApp {
+  fetch(request: Request): Response | Promise<Response>;
 }
 
 export interface ListenOptions {
@@ -15,10 +20,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Path of a unix socket, '' for none. */
   readonly unix: string;
-  /** Requests over the unix socket are put in here. */
-  readonly local: WeakSet<Request>;
-  /** IP addresses of those who send notices are put in here; nobody else is asked for. */
-  readonly senders?: WeakMap<Request, string>;
+  /** Is told which requests came over the unix socket, and may ask from where the others came. */
+  readonly peers: Peers;
 }
 
 export interface HttpServer {
@@ -28,17 +31,18 @@ export interface HttpServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/** Larger bodies are not even read. Media requests have a limit of their own below it; imports may use all of it. */
-const MAX_BODY_BYTES = 1024 * 1024;
-/** Seconds after which an idle connection is closed; libcurl-based proxies reuse connections after longer pauses. */
-const IDLE_S = 120;
-/** Where it matters from where a request comes. To look it up for every request would cost calls some time. */
-const NOTICES = '/v1/notify/';
-/** The types of Bun 1.4 deny this option to unix sockets, but it counts there too, and is 10 s if not given. */
-const IDLE: object = { idleTimeout: IDLE_S };
+/** What all sockets have in common. */
+export const LIMITS = {
+  /** Larger bodies are not even read. Media requests have a limit of their own below it; imports may use all of it. */
+  maxRequestBodySize: 1024 * 1024,
+  /** Seconds after which an idle connection is closed; libcurl-based proxies reuse connections after longer pauses. */
+  idleTimeout: 120,
+};
+/** The types of Bun 1.4 deny the time-out to unix sockets, but it counts there too, and is 10 s if not given. */
+const UNIX_LIMITS: object = LIMITS;
 
-export async function listen(app: AnyElysia, options: ListenOptions): Promise<HttpServer | ListenProblem> {
-  const { host, port, unix, local, senders } = options;
+export async function listen(app: HttpApp, options: ListenOptions): Promise<HttpServer | ListenProblem> {
+  const { host, port, unix, peers } = options;
   let tcp: Bun.Server<undefined>;
   try {
     // Without this a second copy would share the port silently and take half of the calls.
@@ -46,17 +50,8 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
       hostname: host,
       port,
       reusePort: false,
-      maxRequestBodySize: MAX_BODY_BYTES,
-      idleTimeout: IDLE_S,
-      fetch: (received, bun) => {
-        const request = routable(received);
-        if (senders !== undefined && request.url.includes(NOTICES)) {
-          const sender = bun.requestIP(received);
-          if (sender !== null) senders.set(request, sender.address);
-        }
-
-        return app.fetch(request);
-      },
+      ...LIMITS,
+      fetch: (received) => app.fetch(routable(received, peers)),
     });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -65,6 +60,7 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
       `cannot listen on ${host} port ${port}: ${text}. Is another rtp-cluster running? http.listen says where to listen`,
     );
   }
+  peers.first = tcp;
   if (unix === '') return server([tcp]);
   if (existsSync(unix) && !lstatSync(unix).isSocket()) {
     tcp.stop(true);
@@ -85,11 +81,10 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
     if (existsSync(unix)) unlinkSync(unix);
     const path = Bun.serve({
       unix,
-      maxRequestBodySize: MAX_BODY_BYTES,
-      ...IDLE,
+      ...UNIX_LIMITS,
       fetch: (received) => {
-        const request = routable(received);
-        local.add(request);
+        const request = routable(received, peers);
+        peers.addLocal(request);
 
         return app.fetch(request);
       },
@@ -110,24 +105,25 @@ export async function listen(app: AnyElysia, options: ListenOptions): Promise<Ht
  * Elysia looks for the path behind the 11th character of the URL, so with a host name of less than four letters it would
  * find another one. Such a request gets a longer name in its URL; the Host header stays.
  */
-function routable(request: Request): Request {
+export function routable(request: Request, peers: Peers): Request {
   const { url } = request;
-  const path = url.indexOf('/', 'http://'.length);
+  const path = url.indexOf('/', url.indexOf('//') + 2);
+  if (path >= 11) return request;
+  const copy = new Request(`http://localhost${path === -1 ? '/' : url.slice(path)}`, request);
+  peers.addCopy(copy, request);
 
-  return path >= 11
-    ? request
-    : new Request(`http://localhost${path === -1 ? '/' : url.slice(path)}`, request);
+  return copy;
 }
 
 function server(servers: readonly Bun.Server<undefined>[]): HttpServer {
-  return {
-    port: servers[0]?.port ?? 0,
-    async stop(graceMs) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, graceMs);
-      await Promise.race([Promise.all(servers.map((each) => each.stop())), promise]);
-      clearTimeout(timer);
-      await Promise.all(servers.map((each) => each.stop(true)));
-    },
-  };
+  return { port: servers[0]?.port ?? 0, stop: (graceMs) => stopAll(servers, graceMs) };
+}
+
+/** Takes no new requests, waits for those under way until `graceMs` have passed, and cuts the rest. */
+export async function stopAll(servers: readonly Bun.Server<undefined>[], graceMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, graceMs);
+  await Promise.race([Promise.all(servers.map((each) => each.stop())), promise]);
+  clearTimeout(timer);
+  await Promise.all(servers.map((each) => each.stop(true)));
 }

@@ -90,7 +90,7 @@ test('docs/settings.md has the table of settings the program has', () => {
 
 test('docs/events.md has the kinds of events the program has', () => {
   const literal =
-    /(?<!\blog\.\w+\(\s*)['`]((?:call|node|set|store)\.(?:[a-z_]+|\$\{health\}|\$\{order\}))['`]/g;
+    /(?<!\blog\.\w+\(\s*)['`]((?:admin|call|https|node|set|settings|store)\.(?:[a-z_]+|\$\{health\}|\$\{order\}))['`]/g;
   const emitted = [...new Bun.Glob('src/**/*.ts').scanSync(root)]
     .map(read)
     .filter((source) => source.includes('.event('))

@@ -113,6 +113,7 @@ describe('order of the sources', () => {
       source: 'flag',
       where: '--log-level',
       shown: '"error"',
+      reloads: true,
     });
   });
 
@@ -269,7 +270,11 @@ describe('tokens and the listen address', () => {
   test('the token file gives one token a line, the environment one more', () => {
     const files = { '/t': `# for the proxies\r\n${TOKEN}\r\n\r\n  ${TOKEN}2\r\n` };
     const env = { RTP_CLUSTER_TOKEN: `${TOKEN}3`, RTP_CLUSTER_HTTP_TOKEN_FILE: '/t' };
-    expect(good({ files, env }).http.tokens).toEqual([TOKEN, `${TOKEN}2`, `${TOKEN}3`]);
+    expect(good({ files, env }).http.tokens).toEqual([
+      { role: 'admin', name: 'line-2', token: TOKEN },
+      { role: 'admin', name: 'line-4', token: `${TOKEN}2` },
+      { role: 'admin', name: 'RTP_CLUSTER_TOKEN', token: `${TOKEN}3` },
+    ]);
   });
 
   test('unreadable, empty, short and broken tokens are problems that show no token', () => {

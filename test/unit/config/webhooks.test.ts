@@ -23,7 +23,7 @@ describe('webhooks', () => {
   test('are none unless told, and then of the fleet and the disk, not of calls', () => {
     expect(load({})).toEqual({
       urls: [],
-      kinds: ['node.*', 'set.*', 'store.*'],
+      kinds: ['node.*', 'set.*', 'store.*', 'https.*'],
       secret: '',
       timeoutMs: 5000,
     });

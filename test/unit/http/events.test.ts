@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { settle } from '../../fakes/clock.ts';
 import { flush } from '../../fakes/store.ts';
-import { type Api, type ApiOptions, makeApi } from './api.ts';
+import { type Api, type ApiOptions, admins, makeApi } from './api.ts';
 
 const STREAM = { headers: { accept: 'text/event-stream' } };
 
@@ -221,7 +221,7 @@ describe('/v1/events as a stream', () => {
   });
 
   test('wants the token', async () => {
-    const api = makeApi({ guard: { tokens: ['abcdefghijklmnop'] } });
+    const api = makeApi({ guard: { tokens: admins('abcdefghijklmnop') } });
     expect((await api.ask('GET', '/v1/events', STREAM)).status).toBe(401);
     expect(api.streams.size).toBe(0);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { ListenProblem, listen } from '../../../src/http/server.ts';
 import { phoneSdp } from '../../fakes/cluster.ts';
-import { bytes, makeApi } from './api.ts';
+import { admins, bytes, makeApi } from './api.ts';
 
 const TOKENS = ['correct-horse-battery', 'another-token-0123'];
 
@@ -73,7 +73,7 @@ describe('tokens', () => {
     `Bearer ${TOKENS[0]?.slice(0, -1)}`,
     `Bearer ${TOKENS.join(',')}`,
   ])('%p is 401, and says what is needed', async (authorization) => {
-    const { ask, asked } = makeApi({ guard: { tokens: TOKENS } });
+    const { ask, asked } = makeApi({ guard: { tokens: admins(...TOKENS) } });
     for (const path of ['/v1/nodes', '/openapi', '/nothing']) {
       const headers = authorization === undefined ? {} : { authorization };
       const response = await ask('GET', path, { headers });
@@ -85,14 +85,14 @@ describe('tokens', () => {
   });
 
   test('any of the right ones opens the API, however "Bearer" is written', async () => {
-    const { ask } = makeApi({ guard: { tokens: TOKENS } });
+    const { ask } = makeApi({ guard: { tokens: admins(...TOKENS) } });
     for (const authorization of [`Bearer ${TOKENS[0]}`, `bearer  ${TOKENS[1]} `]) {
       expect((await ask('GET', '/v1/nodes', { headers: { authorization } })).status).toBe(200);
     }
   });
 
   test('supervisors need none: /healthz and /readyz are open, and nothing like them', async () => {
-    const { ask } = makeApi({ guard: { tokens: TOKENS } });
+    const { ask } = makeApi({ guard: { tokens: admins(...TOKENS) } });
     for (const path of ['/healthz', '/readyz', '/healthz?x=1'])
       expect((await ask('GET', path)).status).toBe(200);
     for (const path of ['/healthz/../v1/nodes', '//healthz', '/healthz%2f..%2fv1/nodes', '/HEALTHZ']) {
@@ -101,7 +101,7 @@ describe('tokens', () => {
   });
 
   test('no form of host and path gets more than they give', async () => {
-    const { app } = makeApi({ guard: { tokens: TOKENS, hosts: ['gw', 'd'] } });
+    const { app } = makeApi({ guard: { tokens: admins(...TOKENS), hosts: ['gw', 'd'] } });
     const hosts = ['gw', 'd', '::', '::1', '[::1]', '127.0.0.1', 'localhost', '1.1.1.1:1'];
     const paths = [
       '/healthz?/v1/nodes',
@@ -131,9 +131,9 @@ describe('tokens', () => {
   });
 
   test('who comes over the unix socket needs neither token nor host', async () => {
-    const { app, local } = makeApi({ guard: { tokens: TOKENS } });
+    const { app, peers } = makeApi({ guard: { tokens: admins(...TOKENS) } });
     const request = new Request('http://whatever/v1/nodes');
-    local.add(request);
+    peers.addLocal(request);
     expect((await app.handle(request)).status).toBe(200);
   });
 });
@@ -197,8 +197,8 @@ describe('/openapi', () => {
 
 describe('on the wire', () => {
   async function exchange(maxBodyBytes: number, request: string): Promise<string> {
-    const { app, local } = makeApi({ maxBodyBytes });
-    const server = await listen(app, { host: '127.0.0.1', port: 0, unix: '', local });
+    const { app, peers } = makeApi({ maxBodyBytes });
+    const server = await listen(app, { host: '127.0.0.1', port: 0, unix: '', peers });
     if (server instanceof ListenProblem) throw new Error(server.message);
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     let text = '';
@@ -248,8 +248,8 @@ describe('on the wire', () => {
   });
 
   test('a port that is taken is a clear problem, not a second listener', async () => {
-    const { app, local } = makeApi();
-    const options = { host: '127.0.0.1', port: 0, unix: '', local };
+    const { app, peers } = makeApi();
+    const options = { host: '127.0.0.1', port: 0, unix: '', peers };
     const first = await listen(app, options);
     if (first instanceof ListenProblem) throw new Error(first.message);
     const second = await listen(app, { ...options, port: first.port });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { AskNg } from '../../../src/http/ng.ts';
-import { bytes, makeApi } from './api.ts';
+import { admins, bytes, makeApi } from './api.ts';
 
 const TYPE = { 'content-type': 'application/x-rtpengine-ng' };
 
@@ -52,7 +52,7 @@ describe('POST /ng', () => {
 
   test('wants the token where there is one', async () => {
     const { post } = makeApi({
-      guard: { tokens: ['a-token-of-sixteen'] },
+      guard: { tokens: admins('a-token-of-sixteen') },
       askNg: async () => Uint8Array.of(1),
     });
     expect((await post('/ng', '1 d7:command4:pinge', TYPE)).status).toBe(401);

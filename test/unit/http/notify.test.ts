@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import { ListenProblem, listen } from '../../../src/http/server.ts';
 import { makeNode } from '../../fakes/cluster.ts';
 import { makeCall } from '../../fakes/store.ts';
-import { type Api, makeApi } from './api.ts';
+import { type Api, admins, makeApi } from './api.ts';
 
 const TOKEN = 'a-token-of-sixteen-characters';
 const NOTICE =
@@ -27,7 +27,7 @@ async function post(api: Api, sender: string, { path = PATH, body = NOTICE, head
     body,
     headers: { host: '127.0.0.1:7888', 'content-type': 'text/xml', ...headers },
   });
-  api.senders.set(request, sender);
+  api.peers.senders.set(request, sender);
   const response = await api.app.handle(request);
   await api.clock.advance(0);
 
@@ -56,7 +56,7 @@ describe('POST /v1/notify/rtpengine', () => {
     ['::ffff:127.0.0.1', 'the control socket, on a socket for both families'],
     ['10.0.0.1', 'a media address'],
   ])('needs no token from %s, %s of a node', async (sender) => {
-    const api = makeApi({ guard: { tokens: [TOKEN] } });
+    const api = makeApi({ guard: { tokens: admins(TOKEN) } });
     const call = live(api);
     expect((await post(api, sender)).status).toBe(200);
     expect(call.state).toBe('ended');
@@ -66,14 +66,14 @@ describe('POST /v1/notify/rtpengine', () => {
     'needs no token from %s if a relay is behind a path of this host',
     async (sender) => {
       const nodes = [makeNode(0, { kind: 'rtpproxy', socket: 'unix:/run/rtpproxy.sock' })];
-      const api = makeApi({ guard: { tokens: [TOKEN] }, nodes });
+      const api = makeApi({ guard: { tokens: admins(TOKEN) }, nodes });
       expect((await post(api, sender)).status).toBe(200);
       expect((await post(api, '192.0.2.1')).status).toBe(401);
     },
   );
 
   test('from another address it needs a token: in the header, or in the query as rtpengine can send it', async () => {
-    const api = makeApi({ guard: { tokens: [TOKEN] } });
+    const api = makeApi({ guard: { tokens: admins(TOKEN) } });
     const call = live(api);
     expect((await post(api, '192.0.2.1')).status).toBe(401);
     expect((await post(api, '192.0.2.1', { path: `${PATH}?token=wrong` })).status).toBe(401);
@@ -85,7 +85,7 @@ describe('POST /v1/notify/rtpengine', () => {
   });
 
   test('a token in the query opens nothing else', async () => {
-    const api = makeApi({ guard: { tokens: [TOKEN] } });
+    const api = makeApi({ guard: { tokens: admins(TOKEN) } });
     expect((await api.ask('GET', `/v1/nodes?token=${TOKEN}`)).status).toBe(401);
   });
 
@@ -105,10 +105,10 @@ describe('POST /v1/notify/rtpengine', () => {
   });
 
   test('over a real connection the sender is the one it comes from', async () => {
-    const api = makeApi({ guard: { tokens: [TOKEN] } });
+    const api = makeApi({ guard: { tokens: admins(TOKEN) } });
     const call = live(api);
-    const { app, local, senders } = api;
-    const server = await listen(app, { host: '127.0.0.1', port: 0, unix: '', local, senders });
+    const { app, peers } = api;
+    const server = await listen(app, { host: '127.0.0.1', port: 0, unix: '', peers });
     if (server instanceof ListenProblem) throw new Error(server.message);
     const response = await fetch(`http://127.0.0.1:${server.port}${PATH}`, { method: 'POST', body: NOTICE });
     expect(response.status).toBe(200);
@@ -149,7 +149,7 @@ describe('POST /v1/nodes/:id/reconcile', () => {
   });
 
   test('needs the token', async () => {
-    const api = makeApi({ guard: { tokens: [TOKEN] } });
+    const api = makeApi({ guard: { tokens: admins(TOKEN) } });
     expect((await api.ask('POST', '/v1/nodes/0/reconcile')).status).toBe(401);
   });
 });
