@@ -6,7 +6,7 @@ import { Checkup } from './calls/checkup.ts';
 import { Directions } from './calls/directions.ts';
 import { Ending } from './calls/ending.ts';
 import { History } from './calls/history.ts';
-import { startHousekeeping } from './calls/housekeeping.ts';
+import { type HousekeepingOptions, startHousekeeping } from './calls/housekeeping.ts';
 import { Ledger } from './calls/ledger.ts';
 import { Media } from './calls/media.ts';
 import { Notices } from './calls/notices.ts';
@@ -16,8 +16,10 @@ import { Replays } from './calls/replays.ts';
 import { Requests } from './calls/requests.ts';
 import { Search } from './calls/search.ts';
 import { Strays } from './calls/strays.ts';
+import type { Changes } from './config/changes.ts';
+import type { BadSettings } from './config/load.ts';
+import { Reload } from './config/reload.ts';
 import type { Settings } from './config/settings.ts';
-import { type ControlSocket, type Node, parseSocket, type SocketAddress } from './domain/node.ts';
 import { startWebhooks } from './events/webhooks.ts';
 import { DrainHook } from './fleet/drain-hook.ts';
 import { Fleet } from './fleet/fleet.ts';
@@ -31,22 +33,25 @@ import { NgServer } from './front/server.ts';
 import { createApp } from './http/app.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { Guard } from './http/guard.ts';
-import { ListenProblem, listen } from './http/server.ts';
-import type { RelayDriver, RelayMonitor } from './relay/driver.ts';
-import { createNgDriver } from './relay/ng/driver.ts';
-import { createNgMonitor } from './relay/ng/monitor.ts';
-import { createRtpproxyDriver } from './relay/rtpproxy/driver.ts';
-import { createRtpproxyMonitor } from './relay/rtpproxy/monitor.ts';
+import { type HttpsServer, listenHttps } from './http/https.ts';
+import { Peers } from './http/peers.ts';
+import { type HttpApp, ListenProblem, listen } from './http/server.ts';
+import { driverOf, monitorOf } from './relay/of-node.ts';
 import { NoticeProblem, NoticeServer } from './relay/rtpproxy/notice-server.ts';
 import { DatabaseProblem, explain, openDatabase } from './store/open.ts';
 import { Store } from './store/store.ts';
 import { type Clock, systemClock } from './util/clock.ts';
-import { log } from './util/log.ts';
+import { Descriptors } from './util/descriptors.ts';
+import { configureLog, log } from './util/log.ts';
+import { Supervision } from './util/supervision.ts';
+import type { Systemd } from './util/systemd.ts';
 import { version } from './util/version.ts';
 
 export interface Appliance {
   /** Where the HTTP API is, as in `http://127.0.0.1:7888`. */
   readonly url: string;
+  /** Reads the settings again and takes what can be taken while it runs. */
+  reload(): void;
   /** Finishes requests under way (bounded by `stop.grace_ms`), writes what is unwritten, closes everything. */
   stop(): Promise<void>;
 }
@@ -56,7 +61,19 @@ export class StartProblem {
   constructor(readonly message: string) {}
 }
 
-export async function startAppliance(settings: Settings): Promise<Appliance | StartProblem> {
+export interface ApplianceOptions {
+  readonly systemd: Systemd;
+  /** Reads the settings as at the start, for a reload. */
+  readonly load: () => Settings | BadSettings;
+}
+
+/** The time to close everything once nobody is waited for any more, ms; systemd is asked for it when we stop. */
+const CLOSING_MS = 5000;
+
+export async function startAppliance(
+  settings: Settings,
+  { systemd, load }: ApplianceOptions,
+): Promise<Appliance | StartProblem> {
   const clock = systemClock;
   // First of all: a SIP proxy that finds nobody at the port leaves us alone for a while, one that has to wait asks again.
   const ngServer = new NgServer({ ...settings.ng, clock });
@@ -77,7 +94,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
   const search = new Search(fleet, clock);
   const replays = new Replays(clock);
   const history = new History(store, clock);
-  const watch = new Watch(fleet, store, clock, ({ node }) => monitorOf(node), {
+  const watch = new Watch(fleet, store, clock, ({ node }) => monitorOf(node, clock), {
     canary: settings.checks.canary === 'on',
     slowMs: settings.media.firstTryMs,
   });
@@ -117,9 +134,8 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     settleMs: settings.media.budgetMs,
   });
   const readiness = { isStopping: false };
-  const local = new WeakSet<Request>();
-  const senders = new WeakMap<Request, string>();
-  const guard = new Guard(settings.http);
+  const peers = new Peers();
+  const guard = new Guard(settings.http, { peers, store, clock });
   const streams = new EventStreams(store.events, clock);
   const app = createApp({
     requests,
@@ -135,8 +151,7 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     maxBodyBytes: settings.http.maxBodyBytes,
     guard,
     readiness,
-    local,
-    senders,
+    peers,
     reconcile,
     notices,
     askNg: (message, setId) => exchange.take(message, 'http', setId),
@@ -154,44 +169,71 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
     return new StartProblem(message);
   };
   const { host, port } = settings.http.listen;
-  const server = await listen(app, { ...settings.http, host, port, local, senders });
+  const server = await listen(app, { ...settings.http, host, port, peers });
   if (server instanceof ListenProblem) return abandon(server);
+  const https = await startHttps(settings, app, { peers, guard, store, clock });
+  if (https instanceof ListenProblem) {
+    await server.stop(0);
+
+    return abandon(https);
+  }
   const noticeServer = await startNoticeServer(settings, { fleet, notices, clock });
   if (noticeServer instanceof NoticeProblem) {
-    await server.stop(0);
+    await Promise.all([server.stop(0), https?.stop(0)]);
 
     return abandon(noticeServer);
   }
+  let limits = limitsOf(settings);
+  let { graceMs } = settings.stop;
   const stopHousekeeping = startHousekeeping(
     { calls, ledger, checkup, replays, store, strays, clock, isBusy },
-    {
-      maxIdleMs: settings.calls.maxIdleS * 1000,
-      maxUnansweredMs: settings.calls.maxUnansweredS * 1000,
-      endedCallMs: settings.calls.keepEndedS * 1000,
-      maxEndedCalls: settings.calls.keepEndedMax,
-      eventMs: settings.events.keepS * 1000,
-      maxEvents: settings.events.keepMax,
-      traceMs: settings.explain.keepS * 1000,
-      maxTraces: settings.explain.keepMax,
-    },
+    () => limits,
   );
   ngServer.begin(exchange);
   reconcile.start();
   const stopWebhooks = startWebhooks(store, clock, settings.webhooks, told);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
+  const apply = ({ settings: now, changed, needRestart }: Changes): void => {
+    guard.replace(now.http);
+    if (now.https !== null) void https?.reloadCertificate(now.https);
+    if (changed.includes('ng.clients')) ngServer.replaceClients(now.ng.clients);
+    limits = limitsOf(now);
+    graceMs = now.stop.graceMs;
+    if (changed.includes('drain.hook')) hook.replace(now.drain.hook);
+    if (changed.some((key) => key.startsWith('log.'))) configureLog(now.log);
+    store.event('settings.reloaded', { changed, need_restart: needRestart });
+  };
+  const reload = new Reload(settings, { load, apply });
+  const descriptors = new Descriptors({ clock });
+  const supervision = new Supervision({
+    systemd,
+    clock,
+    prove: () => store.prove(),
+    status: () => {
+      const nodes = fleet.list();
+      const up = nodes.filter(({ health }) => health === 'up').length;
+      const figures = `${up} of ${nodes.length} nodes up, ${calls.size} calls; database ${store.trouble ?? 'ok'}`;
+      const ng = ngProblem === undefined ? '' : 'ng is not served, see the log';
+
+      return [figures, ng, descriptors.note, reload.note].filter((part) => part !== '').join('; ');
+    },
+  });
+  supervision.start();
   log.info('appliance.started', { version, url, nodes: fleet.list().length, calls: calls.size });
 
   return {
     url,
+    reload: () => supervision.reload(() => reload.run()),
     async stop() {
       readiness.isStopping = true;
-      log.info('appliance.stopping', { grace_ms: settings.stop.graceMs });
+      supervision.stop(graceMs + CLOSING_MS);
+      log.info('appliance.stopping', { grace_ms: graceMs });
       streams.stop();
-      const { graceMs } = settings.stop;
-      await Promise.all([server.stop(graceMs), ngServer.finish(graceMs)]);
+      await Promise.all([server.stop(graceMs), https?.stop(graceMs), ngServer.finish(graceMs)]);
       noticeServer?.stop();
       await stopWebhooks();
       stopHousekeeping();
+      descriptors.stop();
       reconcile.stop();
       orders.stop();
       hook.stop();
@@ -204,6 +246,31 @@ export async function startAppliance(settings: Settings): Promise<Appliance | St
       log.info('appliance.stopped', { calls: calls.size });
     },
   };
+}
+
+function limitsOf({ calls, events, explain }: Settings): HousekeepingOptions {
+  return {
+    maxIdleMs: calls.maxIdleS * 1000,
+    maxUnansweredMs: calls.maxUnansweredS * 1000,
+    endedCallMs: calls.keepEndedS * 1000,
+    maxEndedCalls: calls.keepEndedMax,
+    eventMs: events.keepS * 1000,
+    maxEvents: events.keepMax,
+    traceMs: explain.keepS * 1000,
+    maxTraces: explain.keepMax,
+  };
+}
+
+/** Opens the API with TLS; null if nobody wants it. */
+async function startHttps(
+  { https }: Settings,
+  app: HttpApp,
+  { peers, guard, ...parts }: { peers: Peers; guard: Guard; store: Store; clock: Clock },
+): Promise<HttpsServer | ListenProblem | null> {
+  if (https === null) return null;
+  const onNames = (names: readonly string[]): void => guard.certify(names);
+
+  return listenHttps(app, { ...https.listen, paths: https, peers, onNames }, parts);
 }
 
 /** Listens for what rtpproxies tell; null if none is to tell anything. */
@@ -229,7 +296,8 @@ function startMemory(settings: Settings, clock: Clock) {
   try {
     const store = new Store(database, clock);
     const calls = new CallTable(settings.calls.max);
-    const fleet = new Fleet(store.fleet, (node) => driverOf(node, settings), clock, {
+    const wires = { ...settings.media, ...settings.rtpproxy };
+    const fleet = new Fleet(store.fleet, (node) => driverOf(node, clock, wires), clock, {
       countCalls: (nodeId) => calls.countOn(nodeId),
       countSessions: (nodeId) => calls.sessionsOn(nodeId),
       slowMs: settings.media.firstTryMs,
@@ -250,37 +318,4 @@ function startMemory(settings: Settings, clock: Clock) {
     if (error instanceof SQLiteError) return new StartProblem(`${settings.database.path}: ${explain(error)}`);
     throw error;
   }
-}
-
-function driverOf(
-  node: Node,
-  { media: { retransmitMs }, rtpproxy: { noticeSocket } }: Settings,
-): RelayDriver {
-  const socket = controlSocketOf(node);
-  if (node.kind === 'rtpproxy')
-    return createRtpproxyDriver(socket, systemClock, { retransmitMs, noticeSocket });
-
-  return createNgDriver(asNgAddress(node, socket), systemClock, { retransmitMs });
-}
-
-function monitorOf(node: Node): RelayMonitor {
-  const socket = controlSocketOf(node);
-  if (node.kind === 'rtpproxy') return createRtpproxyMonitor(socket, systemClock);
-
-  return createNgMonitor(asNgAddress(node, socket), systemClock, { httpPort: node.httpPort });
-}
-
-// The roster lets no other sockets in, so both failures mean a database written by somebody else.
-function controlSocketOf({ id, socket }: Node): ControlSocket {
-  const address = parseSocket(socket);
-  if (address === undefined) throw new Error(`node ${id} has the socket "${socket}", which cannot be read`);
-
-  return address;
-}
-
-function asNgAddress({ id, socket: text }: Node, socket: ControlSocket): SocketAddress {
-  if (socket.transport !== 'udp')
-    throw new Error(`node ${id} has the socket "${text}"; rtpengine has UDP only`);
-
-  return socket;
 }

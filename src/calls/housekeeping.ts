@@ -22,7 +22,10 @@ export interface HousekeepingOptions extends RetentionLimits {
   readonly maxUnansweredMs: number;
 }
 
-/** @returns what stops it */
+/**
+ * @param limits asked for each time: a reload may change them
+ * @returns what stops it
+ */
 export function startHousekeeping(
   parts: {
     calls: CallTable;
@@ -34,7 +37,7 @@ export function startHousekeeping(
     clock: Clock;
     isBusy: (callId: string) => boolean;
   },
-  options: HousekeepingOptions,
+  limits: () => HousekeepingOptions,
 ): () => void {
   const { calls, ledger, checkup, replays, store, strays, clock, isBusy } = parts;
   let sweep = calls.values();
@@ -50,9 +53,11 @@ export function startHousekeeping(
     const step = now - last.utc - (monotonic - last.monotonic);
     if (step > STEP_MS) {
       forward += step;
-      forwardAt = last.utc;
+      // What the old clock would show now: a call may have been heard since the last tick.
+      forwardAt = now - step;
     }
     last = { utc: now, monotonic };
+    const options = limits();
     for (let i = 0; i < CALLS_PER_TICK; i++) {
       const { value, done } = sweep.next();
       if (done) {

@@ -33,7 +33,7 @@ export interface DrainEnd {
 }
 
 export class DrainHook {
-  readonly #path: string;
+  #path = '';
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #running = new Set<ChildProcess>();
@@ -41,10 +41,22 @@ export class DrainHook {
 
   /** @param path of the program, '' for none */
   constructor(path: string, store: Store, clock: Clock) {
-    this.#path = path;
     this.#store = store;
     this.#clock = clock;
-    if (path === '') return;
+    this.replace(path);
+  }
+
+  /**
+   * From now on this program is run, for those that wait too; what runs goes on.
+   * @param path of the program, '' for none
+   */
+  replace(path: string): void {
+    this.#path = path;
+    if (path === '') {
+      this.#waiting.length = 0;
+
+      return;
+    }
     try {
       accessSync(path, constants.X_OK);
     } catch (error) {

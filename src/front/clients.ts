@@ -25,7 +25,7 @@ interface Bucket {
 export class Clients {
   /** Datagrams dropped: of addresses not allowed, and beyond the rate. */
   readonly counters = { strangers: 0, overRate: 0 };
-  readonly #networks: readonly Network[];
+  #networks: readonly Network[];
   readonly #clock: Clock;
   // Looking an address up in networks takes microseconds, which is too long to do for every datagram.
   readonly #buckets = new Map<string, Bucket>();
@@ -36,6 +36,13 @@ export class Clients {
   constructor(networks: readonly Network[], clock: Clock) {
     this.#networks = networks;
     this.#clock = clock;
+  }
+
+  /** From now on these may ask, and no others. */
+  replace(networks: readonly Network[]): void {
+    this.#networks = networks;
+    this.#buckets.clear();
+    this.#strangers.clear();
   }
 
   /** Whether to read a datagram from this IP address. An IPv4 address mapped into IPv6 counts as IPv4. */

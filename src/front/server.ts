@@ -98,6 +98,11 @@ export class NgServer {
     return { ...this.#counters, ...this.#clients.counters };
   }
 
+  /** From now on datagrams of these networks are read, and no others; who waits for a reply still gets it. */
+  replaceClients(networks: readonly Network[]): void {
+    this.#clients.replace(networks);
+  }
+
   /** The ports in use, in the order of `listen`. */
   get ports(): readonly number[] {
     return this.#ports.map(({ address }) => address.port);

@@ -69,6 +69,7 @@ export class Store {
   readonly #undo;
   readonly #insertStray;
   readonly #deleteStray;
+  readonly #touch;
   readonly #unsaved: UnsavedCalls;
   #unsavedStrays = new Map<string, { stray: Stray; isOver: boolean }>();
   #unsavedSteps: TraceRow[] = [];
@@ -80,6 +81,8 @@ export class Store {
   #countedAt = 0;
   #excess = 0;
   #retry: (() => void) | undefined;
+  /** Whether the next commit is to write a row although nothing has changed. */
+  #isProving = false;
   #trouble: string | undefined;
   /** Whether what was committed may be missing on the disk although SQLite believes it is there. */
   #isSyncInDoubt = false;
@@ -101,6 +104,9 @@ export class Store {
       'INSERT OR REPLACE INTO stray (node_id, call_id, since, memo) VALUES (?, ?, ?, ?)',
     );
     this.#deleteStray = open.database.query('DELETE FROM stray WHERE node_id = ? AND call_id = ?');
+    this.#touch = open.database.query(
+      'UPDATE migration SET idx = idx WHERE idx = (SELECT max(idx) FROM migration)',
+    );
   }
 
   /** Why the database cannot be written at the moment, or undefined. */
@@ -224,6 +230,16 @@ export class Store {
     }
   }
 
+  /**
+   * Makes a commit that writes, even if there is nothing to write. Resolves when it has come to its end: on disk, or with an error
+   * that is told as any other. Never if it hangs. While the disk fails calls live in memory and nobody waits for commits: at once.
+   */
+  prove(): Promise<void> {
+    this.#isProving = true;
+
+    return this.#commitThisTurn();
+  }
+
   /** Writes what is noted, and closes the database. */
   close(): void {
     this.#retry?.();
@@ -311,6 +327,8 @@ export class Store {
     for (const row of this.#unsavedSteps) this.#traces.insert(row);
     for (const health of this.#unsavedHealth.values()) this.fleet.writeHealth(health);
     this.events.write();
+    if (this.#isProving) this.#touch.run();
+    this.#isProving = false;
   }
 
   #fail(cause: string): void {

@@ -23,6 +23,8 @@ export interface ApplianceOptions {
   readonly flags?: readonly string[];
   /** Bearer token it asks for; none if missing. */
   readonly token?: string;
+  /** Further variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Network namespace it runs in. Its API is then asked over a unix socket, because files are the same for all of them. */
   readonly namespace?: string;
 }
@@ -96,7 +98,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
       ),
       {
         cwd: temporaryFolder(),
-        env: token === undefined ? env : { ...env, RTP_CLUSTER_TOKEN: token },
+        env: { ...env, ...(token === undefined ? {} : { RTP_CLUSTER_TOKEN: token }), ...options.env },
         stdin: 'ignore',
         stdout: 'pipe',
         stderr: 'pipe',

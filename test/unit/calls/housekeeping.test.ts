@@ -26,7 +26,7 @@ function start(options: Partial<HousekeepingOptions> = {}) {
   const replays = new Replays(clock);
   const stop = startHousekeeping(
     { calls, ledger, checkup, replays, store, strays, clock, isBusy: (callId) => requests.isBusy(callId) },
-    { ...OPTIONS, ...options },
+    () => ({ ...OPTIONS, ...options }),
   );
 
   return { ...cluster, stop };
@@ -59,6 +59,20 @@ describe('housekeeping', () => {
     await clock.advance(PERIOD_MS / 4 + 500);
     expect(early.endReason).toBe('idle');
     expect(asked()).toContain('0 delete');
+    stop();
+  });
+
+  test('goes by other limits as soon as there are some', async () => {
+    const limits: Partial<HousekeepingOptions> = {};
+    const { calls, store, clock, stop } = start(limits);
+    const call = makeCall('c1', { state: 'confirmed', updatedAt: clock.utc() });
+    calls.add(call);
+    await store.saveCall(call, { isNew: true });
+    await clock.advance(PERIOD_MS / 2);
+    expect(calls.get('c1')).toBe(call);
+    Object.assign(limits, { maxIdleMs: PERIOD_MS / 2 });
+    await clock.advance(500);
+    expect(call.endReason).toBe('idle');
     stop();
   });
 
@@ -176,6 +190,20 @@ describe('housekeeping', () => {
     await clock.advance(PERIOD_MS / 4 - 2000);
     expect([early.state, confirmed.state]).toEqual(['early', 'confirmed']);
     expect(asked()).not.toContain('0 delete');
+    stop();
+  });
+
+  test('a step of the UTC clock ends no call that was heard just before it, after the last look', async () => {
+    const { calls, store, clock, stop } = start();
+    await clock.advance(1000);
+    await clock.advance(100);
+    const call = makeCall('c1', { state: 'confirmed', createdAt: clock.utc(), updatedAt: clock.utc() });
+    calls.add(call);
+    await store.saveCall(call, { isNew: true });
+    await clock.advance(50);
+    clock.utcStep = 86_400_000;
+    await clock.advance(1000);
+    expect([call.state, call.endReason]).toEqual(['confirmed', null]);
     stop();
   });
 

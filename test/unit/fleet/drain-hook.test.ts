@@ -73,6 +73,23 @@ describe('the hook of a drain', () => {
     expect(env.some((line) => line.startsWith('PATH='))).toBe(true);
   });
 
+  test('that is replaced is the other program from then on, and none if there is none', async () => {
+    const { hook, until, path } = hookOf('echo old >>$here/ran');
+    const other = join(folder, 'other');
+    writeFileSync(other, `#!/bin/sh\necho new >>'${folder}/ran'\n`);
+    chmodSync(other, 0o755);
+    const ran = (): string =>
+      existsSync(join(folder, 'ran')) ? readFileSync(join(folder, 'ran'), 'utf8') : '';
+    hook.replace(other);
+    hook.run(END);
+    await until(() => ran() === 'new\n');
+    hook.replace('');
+    hook.run(END);
+    hook.replace(path);
+    hook.run(END);
+    await until(() => ran() === 'new\nold\n');
+  });
+
   test('that fails is an event with its exit code', async () => {
     const { hook, until, failures } = hookOf('exit 7');
     hook.run(END);

@@ -37,6 +37,14 @@ describe('the allow-list', () => {
   test('without networks admits nobody', () => {
     expect(start().clients.admits('127.0.0.1')).toBe(false);
   });
+
+  test('that is replaced counts at once, for those known and for strangers, and forgets no count', () => {
+    const { clients } = start('10.0.0.0/8');
+    expect([clients.admits('10.1.2.3'), clients.admits('192.0.2.1')]).toEqual([true, false]);
+    clients.replace([parseNetwork('192.0.2.0/24')].filter((network) => network !== undefined));
+    expect([clients.admits('10.1.2.3'), clients.admits('192.0.2.1')]).toEqual([false, true]);
+    expect(clients.counters).toEqual({ strangers: 2, overRate: 0 });
+  });
 });
 
 describe('the rate', () => {
