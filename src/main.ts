@@ -22,8 +22,24 @@ const COMMANDS: readonly Entry[] = [
   { name: 'serve', summary: 'Run the appliance', load: () => import('./commands/serve.ts') },
   {
     name: 'check',
-    summary: 'Check the settings without starting',
+    summary: 'Check the settings and the database without starting',
     load: () => import('./commands/check.ts'),
+  },
+  {
+    name: 'backup',
+    summary: 'Copy the database while the service goes on',
+    load: () => import('./commands/backup.ts'),
+  },
+  { name: 'restore', summary: 'Bring a backup back', load: () => import('./commands/restore.ts') },
+  {
+    name: 'healthcheck',
+    summary: 'Ask whether the service is ready, for supervisors',
+    load: () => import('./commands/healthcheck.ts'),
+  },
+  {
+    name: 'support-bundle',
+    summary: 'Collect what a bug report needs',
+    load: () => import('./commands/support-bundle.ts'),
   },
   {
     name: 'node',
@@ -58,14 +74,14 @@ const COMMANDS: readonly Entry[] = [
 ];
 
 function usage(): string {
-  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`);
+  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(16)}${summary}`);
 
   return `Usage: rtp-cluster COMMAND [FLAGS]
 
 ${commands.join('\n')}
 
-  help COMMAND  How to call a command (also COMMAND --help)
-  --version     Version, commit and runtime
+  help COMMAND    How to call a command (also COMMAND --help)
+  --version       Version, commit and runtime
 
 Exit codes: 0 it worked, 1 it failed, 2 it was called wrongly.`;
 }

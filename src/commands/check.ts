@@ -1,22 +1,32 @@
-/** `rtp-cluster check`: says whether `serve` would start with these settings, without starting. */
+/** `rtp-cluster check`: says whether `serve` would start with these settings and this database, without starting. */
 
 import { defaultConfig, settingsHelp } from '../config/describe.ts';
 import { BadSettings, DEFAULT_FILE, loadSettings } from '../config/load.ts';
 import { showListen, showNgListen } from '../config/readers.ts';
 import type { Settings } from '../config/settings.ts';
 import { formatProblem } from '../config/sources.ts';
+import { checkDatabase } from '../store/checkup.ts';
+import { UsageError } from './args.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
-import { formatTable } from './table.ts';
+import { databaseLines } from './database-report.ts';
+import { behindService, refuseUsage, splitArgs } from './settings-args.ts';
+import { formatTable, printable } from './table.ts';
 
-export const help = `Usage: rtp-cluster check [--config FILE] [SETTINGS]
+export const help = `Usage: rtp-cluster check [--database] [--config FILE] [SETTINGS]
        rtp-cluster check --defaults
 
 Reads the settings as serve would, and tells everything that is wrong with them, or what differs from
 the defaults and where it comes from. Starts nothing. Exit code 0 if serve would take the settings.
 
+  --database
+      Read the database as well, all of it, beside a running service or without one: whether it is whole,
+      known to this version and can be written, and what is in it. Changes nothing: migrations that are
+      to be done are tried on a copy, beside it.
   --defaults
       Print a complete settings file with every default and what it is for.
 ${settingsHelp()}`;
+
+const FLAGS = { database: 'switch' } as const;
 
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   if (argv.includes('--defaults')) {
@@ -29,7 +39,9 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
 
     return EXIT.ok;
   }
-  const settings = loadSettings({ argv, env: io.env });
+  const args = splitArgs(argv, FLAGS);
+  if (args instanceof UsageError) return refuseUsage('check', args, io);
+  const settings = loadSettings({ argv: [...args.settings, ...args.own.words], env: io.env });
   if (settings instanceof BadSettings) {
     for (const problem of settings.problems) io.err(formatProblem(problem));
     const count = settings.problems.length;
@@ -39,7 +51,16 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   }
   for (const line of summary(settings)) io.out(line);
 
-  return EXIT.ok;
+  return args.own.has('database') ? reportDatabase(settings.database.path, io) : EXIT.ok;
+}
+
+function reportDatabase(path: string, io: Io): number {
+  behindService();
+  const checkup = checkDatabase(path);
+  for (const line of databaseLines(path, checkup)) io.out(printable(line));
+  for (const problem of checkup.problems) io.err(`rtp-cluster check: ${printable(problem)}`);
+
+  return checkup.problems.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
 function summary({ file, origins, http, ng, sides }: Settings): string[] {

@@ -1,5 +1,7 @@
 /** Reads fields of JSON whose shape only the server knows; what is missing shows as an empty text. */
 
+import { timeText } from './table.ts';
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export function isObject(value: unknown): value is JsonObject {
@@ -41,5 +43,5 @@ export function timeOf(object: unknown, field: string): string {
   const text = textOf(object, field);
   const ms = /^\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
 
-  return Number.isNaN(ms) ? text : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+  return Number.isNaN(ms) ? text : timeText(ms);
 }

@@ -29,3 +29,22 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
       .trimEnd(),
   );
 }
+
+/** `1 call`, `3 calls`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A number of bytes for people: `812 B`, `3.1 kB`, `152 MB`. */
+export function size(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const step = Math.min(Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)), units.length - 1);
+  const value = bytes / 1000 ** step;
+
+  return `${step > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[step]}`;
+}
+
+/** A time in UTC milliseconds as `2026-11-23 12:00:00Z`. */
+export function timeText(utcMs: number): string {
+  return `${new Date(utcMs).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}

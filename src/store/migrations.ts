@@ -29,21 +29,27 @@ export const migrations: readonly Migration[] = journal.entries.map(({ idx, tag 
   return { index: idx, tag, sql, hash: new Bun.CryptoHasher('sha256').update(sql).digest('hex') };
 });
 
+/** Where a database stands among the steps of this program. */
+export interface Standing {
+  /** Tags of those it has. */
+  readonly done: readonly string[];
+  readonly pending: readonly Migration[];
+}
+
 /**
- * Brings a database up to this program's schema, all steps in one transaction.
- * Drizzle's own migrator is not used: it compares time stamps only, so it skips a migration merged late, never looks at
- * the hashes it stores and does not notice a database newer than the program (reference: bun-appliance 2).
- * @returns what keeps it from doing so, for the operator; undefined if all is well. Throws SQLite's errors.
+ * Compares the migrations a database has with those of this program. Only reads.
+ * @returns a text if the program cannot use the database, for the operator. Throws SQLite's errors.
  */
-export function migrate(database: Database, steps: readonly Migration[] = migrations): string | undefined {
-  database.run(
-    'CREATE TABLE IF NOT EXISTS migration (idx integer PRIMARY KEY, tag text NOT NULL, hash text NOT NULL, applied_at integer NOT NULL)',
-  );
-  const applied = database
-    .query<{ idx: number; tag: string; hash: string }, []>(
-      'SELECT idx, tag, hash FROM migration ORDER BY idx',
-    )
-    .all();
+export function standingOf(database: Database, steps: readonly Migration[] = migrations): Standing | string {
+  const hasAny =
+    database.query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migration'").get() !== null;
+  const applied = hasAny
+    ? database
+        .query<{ idx: number; tag: string; hash: string }, []>(
+          'SELECT idx, tag, hash FROM migration ORDER BY idx',
+        )
+        .all()
+    : [];
   for (const { idx, tag, hash } of applied) {
     const step = steps.find(({ index }) => index === idx);
     if (step === undefined) {
@@ -54,6 +60,23 @@ export function migrate(database: Database, steps: readonly Migration[] = migrat
     }
   }
   const pending = steps.filter(({ index }) => !applied.some(({ idx }) => idx === index));
+
+  return { done: applied.map(({ tag }) => tag), pending };
+}
+
+/**
+ * Brings a database up to this program's schema, all steps in one transaction.
+ * Drizzle's own migrator is not used: it compares time stamps only, so it skips a migration merged late, never looks at
+ * the hashes it stores and does not notice a database newer than the program (reference: bun-appliance 2).
+ * @returns what keeps it from doing so, for the operator; undefined if all is well. Throws SQLite's errors.
+ */
+export function migrate(database: Database, steps: readonly Migration[] = migrations): string | undefined {
+  const standing = standingOf(database, steps);
+  if (typeof standing === 'string') return standing;
+  database.run(
+    'CREATE TABLE IF NOT EXISTS migration (idx integer PRIMARY KEY, tag text NOT NULL, hash text NOT NULL, applied_at integer NOT NULL)',
+  );
+  const { pending } = standing;
   if (pending.length === 0) return undefined;
   const record = database.query('INSERT INTO migration (idx, tag, hash, applied_at) VALUES (?, ?, ?, ?)');
   database

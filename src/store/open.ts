@@ -3,6 +3,7 @@
 import { Database, SQLiteError } from 'bun:sqlite';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { LockTaken, takeLock } from './lock.ts';
 import { migrate } from './migrations.ts';
 import { WalSync } from './wal-sync.ts';
 
@@ -37,7 +38,7 @@ export function openDatabase({ path, synchronous }: DatabaseOptions): OpenDataba
   let lock: Database | undefined;
   let database: Database | undefined;
   try {
-    lock = path === ':memory:' ? undefined : takeLock(`${path}.lock`);
+    lock = path === ':memory:' ? undefined : takeLock(path);
     database = new Database(path, { create: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
     database.run('PRAGMA journal_mode = WAL');
@@ -82,23 +83,6 @@ export function openDatabase({ path, synchronous }: DatabaseOptions): OpenDataba
       );
     }
     if (error instanceof SQLiteError) return new DatabaseProblem(`${path}: ${explain(error)}`);
-    throw error;
-  }
-}
-
-class LockTaken extends Error {}
-
-/** One process for each database: a lock that the kernel releases however the process ends. */
-function takeLock(path: string): Database {
-  const lock = new Database(path, { create: true });
-  try {
-    lock.run('PRAGMA busy_timeout = 0');
-    lock.run('BEGIN EXCLUSIVE');
-
-    return lock;
-  } catch (error) {
-    lock.close();
-    if (error instanceof SQLiteError && error.code?.startsWith('SQLITE_BUSY')) throw new LockTaken();
     throw error;
   }
 }

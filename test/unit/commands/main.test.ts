@@ -18,7 +18,8 @@ test('--version tells version, commit and runtime', () => {
 test('--help lists the commands, without a command it is an error', () => {
   const help = main('--help');
   expect(help.code).toBe(0);
-  for (const name of ['serve', 'check', 'node', 'top', 'set', 'call', 'events', 'import', 'fake-relay'])
+  const named = ['serve', 'check', 'backup', 'restore', 'healthcheck', 'support-bundle', 'node', 'top'];
+  for (const name of [...named, 'set', 'call', 'events', 'import', 'fake-relay'])
     expect(help.out).toContain(`\n  ${name} `);
   const none = main();
   expect(none.code).toBe(2);

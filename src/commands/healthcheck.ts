@@ -1,0 +1,72 @@
+/** `rtp-cluster healthcheck`: one question to the service, one line, one exit code. */
+
+import { BadSettings } from '../config/load.ts';
+import { type Args, readInteger, UsageError } from './args.ts';
+import { ApiError, connect } from './client.ts';
+import { EXIT, type Io, systemIo } from './command.ts';
+import { textOf } from './json.ts';
+import { serviceAddress } from './service-address.ts';
+import { loadSome, refuseSettings, refuseUsage, SETTINGS_HELP, splitArgs } from './settings-args.ts';
+import { printable } from './table.ts';
+
+export const help = `Usage: rtp-cluster healthcheck [--live] [--timeout MS] [--url URL | --unix PATH] [SETTINGS]
+
+Asks the service of the settings whether it is ready: it answers, its database can be written and it is
+not stopping. Exit code 0 if so, 1 if not; one line says why. Needs no token. For keepalived, consul,
+containers and scripts.
+
+  --live             Only ask whether it answers. Calls go on while it is not ready because of its disk
+  --timeout MS       How long to wait, from 100 to 60000 ms. Default: 2000
+  --url URL          Ask at this address, not that of the settings; also RTP_CLUSTER_URL
+  --unix PATH        Ask at this unix socket
+${SETTINGS_HELP}`;
+
+const FLAGS = { live: 'switch', timeout: 'value', url: 'value', unix: 'value' } as const;
+
+export async function run(argv: string[], io: Io = systemIo): Promise<number> {
+  const args = splitArgs(argv, FLAGS);
+  if (args instanceof UsageError) return refuseUsage('healthcheck', args, io);
+  const { own } = args;
+  if (own.words.length > 0)
+    return refuseUsage(
+      'healthcheck',
+      new UsageError(`wanted are no words, given is ${own.words.join(' ')}`),
+      io,
+    );
+  const timeoutMs = readInteger(own.one('timeout') ?? '2000', '--timeout', 100, 60_000);
+  if (timeoutMs instanceof UsageError) return refuseUsage('healthcheck', timeoutMs, io);
+  const address = isAddressed(own, io) ? {} : addressOf(args.settings, io);
+  if (address instanceof BadSettings) return refuseSettings('healthcheck', address, io);
+  const api = connect(own, io, { ...address, timeoutMs });
+  if (api instanceof UsageError) return refuseUsage('healthcheck', api, io);
+  const reply = await api.call('GET', own.has('live') ? '/healthz' : '/readyz');
+  if (!(reply instanceof ApiError)) {
+    io.out(own.has('live') ? `alive, version ${printable(textOf(reply.json, 'version'))}` : 'ready');
+
+    return EXIT.ok;
+  }
+  io.err(`rtp-cluster healthcheck: not ready: ${printable(reasonOf(reply))}`);
+
+  return EXIT.failed;
+}
+
+function isAddressed(own: Args, io: Io): boolean {
+  return (
+    own.one('url') !== undefined || own.one('unix') !== undefined || io.env.RTP_CLUSTER_URL !== undefined
+  );
+}
+
+function addressOf(argv: readonly string[], io: Io) {
+  const settings = loadSome(argv, io, ['http.listen', 'http.unix']);
+
+  return settings instanceof BadSettings ? settings : serviceAddress(settings);
+}
+
+function reasonOf({ message, reply }: ApiError): string {
+  if (textOf(reply?.json, 'stopping') === 'true') return 'it is stopping';
+  const database = textOf(reply?.json, 'database');
+
+  return database === '' || database === 'ok'
+    ? message
+    : `calls go on from memory, but the database fails: ${database}`;
+}

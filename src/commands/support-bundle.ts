@@ -1,0 +1,197 @@
+/** `rtp-cluster support-bundle`: all that a bug report needs, in one file, without secrets. */
+
+import type { Database } from 'bun:sqlite';
+import { closeSync, fchmodSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { BadSettings, loadSettings } from '../config/load.ts';
+import { TABLE } from '../config/rows.ts';
+import type { Settings } from '../config/settings.ts';
+import { formatProblem } from '../config/sources.ts';
+import { stampOf } from '../store/backup.ts';
+import { checkDatabase } from '../store/checkup.ts';
+import { DatabaseProblem } from '../store/open.ts';
+import { inWords } from '../store/places.ts';
+import { readDatabase } from '../store/reading.ts';
+import { versionLine } from '../util/version.ts';
+import { UsageError } from './args.ts';
+import { type Api, ApiError, CLIENT_FLAGS, connect } from './client.ts';
+import { EXIT, type Io, systemIo } from './command.ts';
+import { databaseLines } from './database-report.ts';
+import { serviceAddress } from './service-address.ts';
+import { behindService, refuseUsage, SETTINGS_HELP, splitArgs } from './settings-args.ts';
+import { hostFacts, journal, unitFacts } from './support-host.ts';
+import { scrubber, secretsOf } from './support-secrets.ts';
+import { formatTable, printable, size } from './table.ts';
+
+export const help = `Usage: rtp-cluster support-bundle [FILE.tar.gz] [--without-logs] [--config FILE] [SETTINGS]
+
+Collects what a bug report needs, with the service up or down: version, host, settings that differ, state
+of the service, nodes and sets, the database's check, the last 2,000 events, the unit and the last 5,000
+lines of its journal. Run it as root, or it sees less. What cannot be had is told inside.
+Without FILE: rtp-cluster-support-HOST-DATE.tar.gz in this folder. Mode 0600.
+
+Tokens, secrets, paths of URLs and SDP are taken out. Addresses, host names and Call-IDs, which may hold
+telephone numbers, remain: look at it before you send it.
+
+  --without-logs     Leave out events and journal, where the Call-IDs are
+  --url URL          Ask the service at this address, not that of the settings; also RTP_CLUSTER_URL
+  --unix PATH        Ask at this unix socket
+  --token-file FILE  File whose first line is the token; else one of the settings, or RTP_CLUSTER_TOKEN
+${SETTINGS_HELP}`;
+
+const { json: _, ...TARGET_FLAGS } = CLIENT_FLAGS;
+const FLAGS = { ...TARGET_FLAGS, 'without-logs': 'switch' } as const;
+/** How long each question to the service may take, ms. */
+const ASK_MS = 5000;
+const MAX_EVENTS = 2000;
+/** Tables that say what the fleet is; none has calls or SDP. */
+const TABLES = ['migration', 'node_set', 'node', 'media_address', 'node_health'] as const;
+
+export async function run(argv: string[], io: Io = systemIo): Promise<number> {
+  const args = splitArgs(argv, FLAGS);
+  if (args instanceof UsageError) return refuseUsage('support-bundle', args, io);
+  const name = `rtp-cluster-support-${hostname().replace(/[^A-Za-z0-9.-]/g, '-')}-${stampOf(Date.now())}`;
+  const [file = `${name}.tar.gz`, ...more] = args.own.words;
+  if (file === '' || more.length > 0)
+    return refuseUsage(
+      'support-bundle',
+      new UsageError(`wanted is at most one FILE, given is ${args.own.words.join(' ')}`),
+      io,
+    );
+  const loaded = loadSettings({ argv: args.settings, env: io.env });
+  const settings = loaded instanceof BadSettings ? loaded.rest : loaded;
+  const api = connect(args.own, io, { ...askWhere(settings), timeoutMs: ASK_MS });
+  if (api instanceof UsageError) return refuseUsage('support-bundle', api, io);
+  // The file first: who has no place for it need not wait for the rest.
+  let target: number;
+  try {
+    target = openSync(file, 'wx', 0o600);
+  } catch (error) {
+    io.err(`rtp-cluster support-bundle: ${printable(file)}: ${inWords(error)}`);
+
+    return EXIT.failed;
+  }
+  try {
+    const isShort = args.own.has('without-logs');
+    const texts = await collect(loaded, settings, api, isShort);
+    const scrub = scrubber(secretsOf(settings, io.env));
+    const entries = Object.entries(texts).map(([path, text]) => [`${name}/${path}`, scrub(text)]);
+    const bytes = await new Bun.Archive(Object.fromEntries(entries), { compress: 'gzip' }).bytes();
+    writeFileSync(target, bytes);
+    fchmodSync(target, 0o600);
+    fsyncSync(target);
+    for (const line of report(file, bytes.length, isShort)) io.out(line);
+
+    return EXIT.ok;
+  } catch (error) {
+    rmSync(file, { force: true });
+    io.err(`rtp-cluster support-bundle: ${printable(file)}: ${inWords(error)}`);
+
+    return EXIT.failed;
+  } finally {
+    closeSync(target);
+  }
+}
+
+/** The address of the settings, with a token that may read. */
+function askWhere(settings: Settings | undefined) {
+  if (settings === undefined) return {};
+  const token = settings.http.tokens.find(({ role }) => role !== 'call')?.token;
+  // The unix socket asks for none.
+  const unix = token === undefined && settings.http.unix !== '' ? { unix: settings.http.unix } : {};
+
+  return { ...serviceAddress(settings), ...unix, token };
+}
+
+async function collect(
+  loaded: Settings | BadSettings,
+  settings: Settings | undefined,
+  api: Api,
+  isShort: boolean,
+): Promise<Record<string, string>> {
+  const database = settings?.database.path ?? TABLE.database.path.fallback;
+  const [readyz, nodes, sets, fleet, service] = await Promise.all([
+    answer(api, '/readyz'),
+    answer(api, '/v1/nodes'),
+    answer(api, '/v1/sets'),
+    answer(api, '/v1/fleet'),
+    unitFacts(),
+  ]);
+  behindService();
+  const checkup = checkDatabase(database);
+
+  return {
+    'README.txt': `${personal(isShort).join('\n')}\n`,
+    'version.txt': `${versionLine()}\n`,
+    'host.txt': hostFacts(database),
+    'settings.txt': `${settingsLines(loaded, settings).join('\n')}\n`,
+    'readyz.json': readyz,
+    'nodes.json': nodes,
+    'sets.json': sets,
+    'fleet.json': fleet,
+    'unit.txt': service,
+    'database.txt': `${[...databaseLines(database, checkup), ...checkup.problems.map((problem) => `PROBLEM: ${problem}`)].join('\n')}\n`,
+    'database-fleet.jsonl': fromDatabase(database, (open) =>
+      TABLES.flatMap((table) => rows(open, table, 'LIMIT 10000').map((row) => ({ table, ...row }))),
+    ),
+    ...(isShort
+      ? {}
+      : {
+          'events.jsonl': fromDatabase(database, (open) =>
+            rows(open, 'event', `ORDER BY id DESC LIMIT ${MAX_EVENTS}`).reverse(),
+          ),
+          'journal.txt': await journal(),
+        }),
+  };
+}
+
+async function answer(api: Api, path: string): Promise<string> {
+  const reply = await api.call('GET', path);
+  const text =
+    reply instanceof ApiError ? (reply.reply?.text ?? `could not be had: ${reply.message}`) : reply.text;
+
+  return `${text}\n`;
+}
+
+function settingsLines(loaded: Settings | BadSettings, settings: Settings | undefined): string[] {
+  const problems = loaded instanceof BadSettings ? loaded.problems.map(formatProblem) : [];
+  const changed = (settings?.origins ?? []).filter(({ source }) => source !== 'default');
+  const roles = (settings?.http.tokens ?? []).map(({ role, name }) => `${role} ${name}`);
+
+  return [
+    `file: ${settings?.file ?? 'none'}`,
+    ...problems.map((problem) => `PROBLEM: ${problem}`),
+    ...formatTable(
+      ['SETTING', 'VALUE', 'FROM'],
+      changed.map(({ key, shown, where }) => [key, shown, where]),
+    ),
+    `tokens: ${roles.length === 0 ? 'none that this user can read' : roles.join(', ')}`,
+  ];
+}
+
+function fromDatabase(path: string, read: (database: Database) => readonly unknown[]): string {
+  const result = readDatabase(path, read);
+  if (result instanceof DatabaseProblem) return `could not be had: ${result.message}\n`;
+
+  return result.map((row) => `${JSON.stringify(row)}\n`).join('');
+}
+
+function rows(database: Database, table: string, rest: string): Record<string, unknown>[] {
+  return database.query<Record<string, unknown>, []>(`SELECT * FROM ${table} ${rest}`).all();
+}
+
+function personal(isShort: boolean): string[] {
+  const rest = isShort
+    ? 'addresses and host names. Events and journal were left out.'
+    : 'addresses, host names and Call-IDs, which may hold telephone numbers; --without-logs leaves out the latter.';
+
+  return [
+    'A support bundle of rtp_cluster. Each text was cleaned of tokens, secrets, paths of URLs and SDP.',
+    `It still has ${rest}`,
+    'Look at it before you send it.',
+  ];
+}
+
+function report(file: string, bytes: number, isShort: boolean): string[] {
+  return [`${printable(file)}: ${size(bytes)}`, ...personal(isShort).slice(1)];
+}
