@@ -109,15 +109,18 @@ export function list(
     item: string;
     maxItems: number;
     read: (text: string) => string | undefined;
+    /** Whether a text may hold a secret, so that no message repeats it. */
+    isSecret?: true;
   },
 ): Setting<readonly string[]> {
+  const shown = (item: unknown): string => (row.isSecret ? 'one that is not shown here' : describe(item));
   const allowed = `a list of at most ${row.maxItems}, each ${row.item}`;
   const check = (items: readonly string[]): readonly string[] | Refusal => {
     if (items.length > row.maxItems) return refuse(items, allowed);
     const values: string[] = [];
     for (const item of items) {
       const value = row.read(item);
-      if (value === undefined) return new Refusal(`has ${describe(item)}; allowed is ${allowed}`);
+      if (value === undefined) return new Refusal(`has ${shown(item)}; allowed is ${allowed}`);
       if (!values.includes(value)) values.push(value);
     }
 
@@ -137,9 +140,10 @@ export function list(
           .filter((item) => item !== ''),
       ),
     fromToml: (value) => {
-      if (!Array.isArray(value)) return refuse(value, `${allowed}, as in ["a", "b"]`);
+      if (!Array.isArray(value))
+        return new Refusal(`is ${shown(value)}; allowed is ${allowed}, as in ["a", "b"]`);
       const wrong = value.find((item) => typeof item !== 'string');
-      if (wrong !== undefined) return new Refusal(`has ${describe(wrong)}; allowed is ${allowed}, in quotes`);
+      if (wrong !== undefined) return new Refusal(`has ${shown(wrong)}; allowed is ${allowed}, in quotes`);
 
       return check(value.map(String));
     },

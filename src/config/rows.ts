@@ -321,6 +321,7 @@ export const TABLE = {
   webhooks: {
     urls: list({
       key: 'webhooks.urls',
+      isSecret: true,
       fallback: [],
       item: 'an http or https URL without user and "#"',
       maxItems: 8,

@@ -55,6 +55,23 @@ describe('webhooks', () => {
     ]);
   });
 
+  test('are not repeated in a message: a URL may be the key to a chat room', () => {
+    const secret = 'https://user:s3cret-word@a.example/T0P/';
+    const inFile = (line: string) => {
+      const settings = loadSettings({ argv: ['--config', '/c'], env: {}, readText: () => line });
+
+      return settings instanceof BadSettings ? settings.problems.map(formatProblem) : [];
+    };
+    for (const problems of [
+      load({ RTP_CLUSTER_WEBHOOKS_URLS: secret }),
+      inFile(`[webhooks]\nurls = ["${secret}"]`),
+      inFile(`[webhooks]\nurls = "${secret}"`),
+    ]) {
+      expect(problems).toHaveLength(1);
+      expect(JSON.stringify(problems)).not.toMatch(/s3cret|T0P/);
+    }
+  });
+
   test('refuse a ninth URL', () => {
     const urls = Array.from({ length: 9 }, (_, index) => `https://a${index}.example/`);
     expect(load({ RTP_CLUSTER_WEBHOOKS_URLS: urls.join(',') })).toEqual([
