@@ -17,11 +17,13 @@ const bun = bin('bun');
 /** What each task runs, after the packages are there. */
 const TASKS = {
   build: (args) => run(bun, ['scripts/build.ts', ...args]),
+  release: (args) => run(bun, ['scripts/release.ts', ...args]),
   check: () =>
     run(bin('tsc'), ['--noEmit', '-p', '.']) || run(bin('biome'), ['check', '--error-on-warnings', '.']),
   format: () => run(bin('biome'), ['check', '--write', '.']),
   test: (args) => run(bun, ['scripts/test.ts', ...args]),
   e2e: () => run(bun, ['scripts/test.ts', 'netns']),
+  'test:install': () => run(bun, ['scripts/test.ts', 'install']),
   demo: (args) => run(bun, ['scripts/demo.ts', ...args]),
   bench: (args) => run(bun, ['test/bench/bench.ts', ...args]),
   rehearse: (args) => run(bun, ['test/rehearse/rehearse.ts', ...args]),

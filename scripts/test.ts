@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePackages } from '../test/lab/apt.ts';
+import { makeRoot, whyNoRoot } from '../test/lab/debian-root.ts';
 
 const root = join(import.meta.dir, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
@@ -18,6 +19,8 @@ interface Count {
   failed: number;
   skipped: number;
 }
+/** What tests are told beside what we were told. */
+const told: Record<string, string> = {};
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
 
 function say(text: string): void {
@@ -27,6 +30,7 @@ function say(text: string): void {
 function spawn(command: string, args: readonly string[]): number {
   return Bun.spawnSync([command, ...args], {
     cwd: root,
+    env: { ...Bun.env, ...told },
     stdin: 'ignore',
     stdout: 'inherit',
     stderr: 'inherit',
@@ -77,6 +81,10 @@ const PARTS: Readonly<Record<string, () => void>> = {
   contract: () => suite('test/contract'),
   e2e: () => suite('test/e2e'),
   netns: () => suite('test/netns'),
+  install: () => {
+    provideRoot();
+    suite('test/install');
+  },
 };
 
 const wanted = process.argv.slice(2);
@@ -94,10 +102,28 @@ if (parts.includes('netns'))
     ['kamailio', 'kamailio-utils-modules', 'sip-tester', 'rtpengine-daemon', 'iproute2', 'nftables'],
     'real calls in network namespaces',
   );
+if (parts.includes('unit')) await ensure(['shellcheck'], 'a look at install.sh');
+if (parts.includes('install'))
+  await ensure(
+    ['debootstrap', 'systemd-container', 'rtpengine-daemon', 'iproute2'],
+    'an installation on a booted Debian',
+  );
 for (const part of parts) PARTS[part]?.();
 rmSync(scratch, { recursive: true, force: true });
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);
+
+/** A bare Debian for machines to boot from; RTPC_INSTALL_ROOT names one to take, or to make and keep. */
+function provideRoot(): void {
+  say('a bare Debian 12 (debootstrap)');
+  const folder = Bun.env.RTPC_INSTALL_ROOT ?? join(scratch, 'debian');
+  const startedAt = performance.now();
+  const reason = whyNoRoot() ?? makeRoot(folder);
+  if (reason === undefined) {
+    told.RTPC_INSTALL_ROOT = folder;
+    console.log(`${folder}, after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  } else say(`there is none: ${reason}. Tests that need it are skipped`);
+}
 
 async function ensure(packages: readonly string[], why: string): Promise<void> {
   const reason = await ensurePackages(packages, why);

@@ -59,7 +59,7 @@ async function serve(...flags: string[]) {
 describe('the binary', () => {
   test('tells its version, the commit and the runtime', () => {
     expect(run('--version').stdout).toMatch(
-      /^rtp-cluster \d+\.\d+\.\d+ \(commit [0-9a-f]{8}, bun \d+\.\d+\.\d+\)\n$/,
+      /^rtp-cluster \d+\.\d+\.\d+ \(commit ([0-9a-f]{8}(-dirty)?|unknown), bun \d+\.\d+\.\d+\)\n$/,
     );
   });
 
