@@ -9,7 +9,7 @@
  */
 
 import { dlopen, FFIType } from 'bun:ffi';
-import { openSync, readlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readlinkSync, writeFileSync } from 'node:fs';
 import { openUdp as connectUdp, type OpenDatagrams } from '../../src/relay/wire/datagrams.ts';
 import { type OpenUdp, openUdp } from './phone.ts';
 
@@ -126,21 +126,13 @@ export class Netns {
       handle = openSync(`/run/netns/${this.name(host)}`, 'r');
       this.#handles.set(host, handle);
     }
-    enter(handle);
-    try {
-      return make();
-    } finally {
-      enter(home());
-    }
+
+    return visit(handle, make);
   }
 
   /** A host as programs and phones have to know it. */
   place(host: Host): Place {
-    return {
-      namespace: this.name(host),
-      open: (...args) => this.within(host, () => openUdp(...args)),
-      connect: (...args) => this.within(host, () => connectUdp(...args)),
-    };
+    return placeOf(this.name(host), (make) => this.within(host, make));
   }
 
   /** Cuts the cable between a host and the switch: silence, and no word to anybody. */
@@ -224,6 +216,36 @@ export class Netns {
 function run(...words: string[]): void {
   const { exitCode, stderr } = Bun.spawnSync(words);
   if (exitCode !== 0) throw new Error(`${words.join(' ')}: ${stderr.toString().trim()}`);
+}
+
+/** The host of a namespace that somebody else has made and will remove. */
+export function placeIn(namespace: string): Place {
+  return placeOf(namespace, (make) => {
+    const handle = openSync(`/run/netns/${namespace}`, 'r');
+    try {
+      return visit(handle, make);
+    } finally {
+      closeSync(handle);
+    }
+  });
+}
+
+function placeOf(namespace: string, within: <T>(make: () => T) => T): Place {
+  return {
+    namespace,
+    open: (...args) => within(() => openUdp(...args)),
+    connect: (...args) => within(() => connectUdp(...args)),
+  };
+}
+
+/** Runs `make` in the namespace of a handle. */
+function visit<T>(handle: number, make: () => T): T {
+  enter(handle);
+  try {
+    return make();
+  } finally {
+    enter(home());
+  }
 }
 
 let homeHandle: number | undefined;

@@ -9,6 +9,12 @@ export function command(...words: string[]): { code: number; text: string } {
   return { code: exitCode, text: `${stdout}${stderr}`.trim() };
 }
 
+/** Runs a program that must succeed. */
+export function mustRun(...words: string[]): void {
+  const { code, text } = command(...words);
+  if (code !== 0) throw new Error(`${words.join(' ')}: ${text}`);
+}
+
 /** Runs `serve` where it cannot start; returns how it ended. */
 export function failToStart(
   database: string,
