@@ -17,7 +17,8 @@ containers and scripts.
 
   --live             Only ask whether it answers. Calls go on while it is not ready because of its disk
   --timeout MS       How long to wait, from 100 to 60000 ms. Default: 2000
-  --url URL          Ask at this address, not that of the settings; also RTP_CLUSTER_URL
+  --url URL          Ask at this address and read no settings, which not every user may; also
+                     RTP_CLUSTER_URL
   --unix PATH        Ask at this unix socket
 ${SETTINGS_HELP}`;
 
@@ -36,7 +37,15 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   const timeoutMs = readInteger(own.one('timeout') ?? '2000', '--timeout', 100, 60_000);
   if (timeoutMs instanceof UsageError) return refuseUsage('healthcheck', timeoutMs, io);
   const address = isAddressed(own, io) ? {} : addressOf(args.settings, io);
-  if (address instanceof BadSettings) return refuseSettings('healthcheck', address, io);
+  if (address instanceof BadSettings) {
+    const code = refuseSettings('healthcheck', address, io);
+    // Supervisors run it as users of their own, who may not read the settings.
+    io.err(
+      'rtp-cluster healthcheck: nobody was asked; name the address with --url, and no settings are read',
+    );
+
+    return code;
+  }
   const api = connect(own, io, { ...address, timeoutMs });
   if (api instanceof UsageError) return refuseUsage('healthcheck', api, io);
   const reply = await api.call('GET', own.has('live') ? '/healthz' : '/readyz');

@@ -3,6 +3,7 @@
 import { BadSettings } from '../config/load.ts';
 import { stampOf } from '../store/backup.ts';
 import { DatabaseProblem } from '../store/open.ts';
+import { realPlace } from '../store/places.ts';
 import { asideName, type Restored, restoreDatabase } from '../store/restore.ts';
 import { UsageError } from './args.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
@@ -31,7 +32,7 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   }
   const settings = loadSome(args.settings, io, ['database.path']);
   if (settings instanceof BadSettings) return refuseSettings('restore', settings, io);
-  const { path } = settings.database;
+  const path = realPlace(settings.database.path);
   const restored = restoreDatabase(backup, path, asideName(path, stampOf(Date.now())));
   if (restored instanceof DatabaseProblem) {
     io.err(`rtp-cluster restore: ${printable(restored.message)}`);

@@ -1,6 +1,6 @@
 /** Flags of commands that work with the service's settings: their own, and those of `serve`. */
 
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { BadSettings, loadSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { formatProblem } from '../config/sources.ts';
@@ -80,5 +80,6 @@ export function refuseUsage(command: string, { message }: UsageError, io: Io): n
 
 /** Puts this process behind the service and the relays of the host; for what reads a whole database. */
 export function behindService(): void {
-  setPriority(NICENESS);
+  // Who has put us further behind has meant it, and only root could undo it.
+  if (getPriority() < NICENESS) setPriority(NICENESS);
 }

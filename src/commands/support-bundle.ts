@@ -20,7 +20,7 @@ import { databaseLines } from './database-report.ts';
 import { serviceAddress } from './service-address.ts';
 import { behindService, refuseUsage, SETTINGS_HELP, splitArgs } from './settings-args.ts';
 import { hostFacts, journal, unitFacts } from './support-host.ts';
-import { scrubber, secretsOf } from './support-secrets.ts';
+import { asUnit, scrubber, secretsOf } from './support-secrets.ts';
 import { formatTable, printable, size } from './table.ts';
 
 export const help = `Usage: rtp-cluster support-bundle [FILE.tar.gz] [--without-logs] [--config FILE] [SETTINGS]
@@ -58,7 +58,8 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
       new UsageError(`wanted is at most one FILE, given is ${args.own.words.join(' ')}`),
       io,
     );
-  const loaded = loadSettings({ argv: args.settings, env: io.env });
+  const env = asUnit(io.env);
+  const loaded = loadSettings({ argv: args.settings, env });
   const settings = loaded instanceof BadSettings ? loaded.rest : loaded;
   const api = connect(args.own, io, { ...askWhere(settings), timeoutMs: ASK_MS });
   if (api instanceof UsageError) return refuseUsage('support-bundle', api, io);
@@ -74,7 +75,7 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   try {
     const isShort = args.own.has('without-logs');
     const texts = await collect(loaded, settings, api, isShort);
-    const scrub = scrubber(secretsOf(settings, io.env));
+    const scrub = scrubber(secretsOf(settings, env));
     const entries = Object.entries(texts).map(([path, text]) => [`${name}/${path}`, scrub(text)]);
     const bytes = await new Bun.Archive(Object.fromEntries(entries), { compress: 'gzip' }).bytes();
     writeFileSync(target, bytes);

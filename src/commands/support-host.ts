@@ -23,6 +23,7 @@ const MAX_FILE = 100_000;
 
 /** The unit of the service. */
 const UNIT = 'rtp-cluster.service';
+const BACKUP_UNIT = 'rtp-cluster-backup.service';
 const JOURNAL_LINES = 5000;
 
 /** Facts of the host. */
@@ -84,7 +85,7 @@ export async function unitFacts(): Promise<string> {
   return [status, show, files, timer, ...limits].join('\n');
 }
 
-/** The end of the service's log. */
+/** The end of the log of the service, and of its backups. */
 export function journal(): Promise<string> {
   return capture([
     'journalctl',
@@ -92,6 +93,7 @@ export function journal(): Promise<string> {
     '--output=short-iso-precise',
     `--lines=${JOURNAL_LINES}`,
     `--unit=${UNIT}`,
+    `--unit=${BACKUP_UNIT}`,
   ]);
 }
 

@@ -1,21 +1,26 @@
 /** Takes secrets out of texts that leave the house: those we know, and all that look like one. */
 
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DEFAULT_FILE } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 
 const REMOVED = '[removed]';
+/** Where the unit has its settings and its tokens. */
+const UNIT_FOLDER = dirname(DEFAULT_FILE);
 /** Shorter words are no tokens, and stand in texts by chance. */
 const MIN_SECRET = 8;
 
 /** What looks like a secret, whoever wrote it; the first group stays. */
 const PATTERNS: readonly RegExp[] = [
-  // Paths of URLs are the password of many webhooks.
-  /\b(https?:\/\/)(?:[^\s"'<>/@]*@)?[^\s"'<>]*/gi,
-  /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>/@]+@/gi,
+  // Paths of URLs are the password of many webhooks. Of any scheme: a refused one stands in the log as well.
+  /\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s"'<>/@]*@)?[^\s"'<>]*/gi,
   /\b((?:Bearer|Basic) +)[A-Za-z0-9._~+/=-]+/gi,
   /([?&](?:token|key|secret|password)=)[^&\s"']+/gi,
   // Environment of a unit, or of a shell.
-  /\b((?!\w*_FILE=)\w*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|WEBHOOKS_URLS)\w*=)(?:"[^"]*"|'[^']*'|[^\s"']+)/gi,
+  /\b((?!\w*_FILE=)\w*(?:TOKEN|SECRET|PASS|API_?KEY|WEBHOOKS_URLS)\w*=)(?:"[^"]*"|'[^']*'|[^\s"']+)/gi,
+  // The same in JSON.
+  /("\w*(?:token|secret|passw(?:or)?d)" *: *)"(?:[^"\\]|\\.)*"/gi,
   /^(\s*SetCredential(?:Encrypted)?=[^:\s]*:)(?:\\\n|.)*/gim,
   /(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
   // Keys of media, and whole SDP texts, as they are and as JSON has them.
@@ -39,7 +44,7 @@ export function scrubber(secrets: Iterable<string>): (text: string) => string {
     for (const secret of ordered) clean = clean.replaceAll(secret, REMOVED);
     for (const pattern of PATTERNS)
       clean = clean.replace(pattern, (whole, kept: string) =>
-        /^https?:\/\/$/i.test(kept) ? `${kept}${hostOf(whole)}/${REMOVED}` : kept + REMOVED,
+        kept.endsWith('://') ? `${kept}${hostOf(whole)}/${REMOVED}` : kept + REMOVED,
       );
 
     return clean;
@@ -47,7 +52,20 @@ export function scrubber(secrets: Iterable<string>): (text: string) => string {
 }
 
 function hostOf(url: string): string {
-  return /^https?:\/\/(?:[^\s/@]*@)?([A-Za-z0-9.:[\]-]*)/i.exec(url)?.[1] ?? '';
+  return /^[^:]*:\/\/(?:[^\s/@]*@)?([A-Za-z0-9.:[\]-]*)/i.exec(url)?.[1] ?? '';
+}
+
+/**
+ * The environment as the unit has it. At a shell there is no credential with tokens; who may read the file that the unit
+ * makes it of has that, and so can ask the service.
+ */
+export function asUnit<E extends Readonly<Record<string, string | undefined>>>(
+  env: E,
+  folder = UNIT_FOLDER,
+): E {
+  if (env.CREDENTIALS_DIRECTORY !== undefined || wordsOf(join(folder, 'tokens')).length === 0) return env;
+
+  return { ...env, CREDENTIALS_DIRECTORY: folder };
 }
 
 /** The secrets of this host that we can read. */
@@ -60,7 +78,10 @@ export function secretsOf(
       ? []
       : [...settings.http.tokens.map(({ token }) => token), settings.webhooks.secret];
   const credentials = env.CREDENTIALS_DIRECTORY;
-  const files = ['/etc/rtp-cluster/tokens', ...(credentials === undefined ? [] : [`${credentials}/tokens`])];
+  const files = [
+    join(UNIT_FOLDER, 'tokens'),
+    ...(credentials === undefined ? [] : [`${credentials}/tokens`]),
+  ];
 
   return [...fromSettings, env.RTP_CLUSTER_TOKEN ?? '', ...files.flatMap(wordsOf)];
 }
@@ -71,7 +92,8 @@ function wordsOf(file: string): string[] {
     return readFileSync(file, 'utf8')
       .split('\n')
       .filter((line) => !line.trim().startsWith('#'))
-      .flatMap((line) => line.trim().split(/\s+/).slice(-1));
+      .flatMap((line) => line.trim().split(/\s+/).slice(-1))
+      .filter((word) => word !== '');
   } catch {
     return [];
   }

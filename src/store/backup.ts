@@ -2,17 +2,15 @@
 
 import { lstatSync, readdirSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type Copy, copyDatabase } from './copy.ts';
+import { type Copy, copyDatabase, removeCopy, removeLeft } from './copy.ts';
 import { DatabaseProblem } from './open.ts';
-import { inWords, syncFolder } from './places.ts';
+import { inWords, realPlace, syncFolder } from './places.ts';
 import { isSame } from './restore.ts';
 
 /** The name of a backup in a folder; the only names retention looks at. */
 const NAME = /^rtp-cluster-\d{8}T\d{6}Z\.db$/;
 /** What is written before it is good; the number is that of the process. */
 const PARTIAL = /\.partial-\d+(-journal|-wal|-shm)?$/;
-/** A part nobody has written to for this long was left by a backup that was killed, ms. */
-const LEFT_MS = 3_600_000;
 
 /** A backup that was made. */
 export interface Backup extends Copy {
@@ -45,11 +43,14 @@ export function isFolder(target: string): boolean {
 }
 
 /** Makes a backup. What stands at its place is replaced only when the new one is good and on disk. */
-export function makeBackup({ path, target, keep, now }: BackupOrder): Backup | DatabaseProblem {
+export function makeBackup({ path: given, target, keep, now }: BackupOrder): Backup | DatabaseProblem {
+  const path = realPlace(given);
   const file = isFolder(target) ? join(target, `rtp-cluster-${stampOf(now)}.db`) : target;
   const folder = placeOf(file, path);
   if (folder instanceof DatabaseProblem) return folder;
   const partial = `${file}.partial-${process.pid}`;
+  // Of a process that was killed and had our number: in containers they come again.
+  removeCopy(partial);
   const copy = copyDatabase(path, partial, folder);
   if (copy instanceof DatabaseProblem) return copy;
   try {
@@ -88,16 +89,15 @@ function removeOld(file: string, keep: number | undefined, now: number): Pick<Ba
   const folder = dirname(file);
   const removed: string[] = [];
   try {
-    const names = readdirSync(folder).filter((name) =>
-      lstatSync(join(folder, name), { throwIfNoEntry: false })?.isFile(),
-    );
-    for (const name of names) {
+    removeLeft(folder, now, (name) => {
       const base = name.replace(PARTIAL, '');
-      const isOurs = base !== name && (base === basename(file) || NAME.test(base));
-      if (isOurs && now - lstatSync(join(folder, name)).mtimeMs > LEFT_MS)
-        rmSync(join(folder, name), { force: true });
-    }
-    const others = names.filter((name) => NAME.test(name) && name !== basename(file)).sort();
+
+      return base !== name && (base === basename(file) || NAME.test(base));
+    });
+    const others = readdirSync(folder)
+      .filter((name) => NAME.test(name) && name !== basename(file))
+      .filter((name) => lstatSync(join(folder, name), { throwIfNoEntry: false })?.isFile())
+      .sort();
     // The new one counts, whatever the clock says.
     for (const name of keep === undefined ? [] : others.slice(0, Math.max(0, others.length - (keep - 1)))) {
       rmSync(join(folder, name), { force: true });

@@ -2,12 +2,12 @@
 
 import { Database, SQLiteError } from 'bun:sqlite';
 import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { copyDatabase, removeCopy } from './copy.ts';
+import { basename, dirname } from 'node:path';
+import { copyDatabase, removeCopy, removeLeft } from './copy.ts';
 import { type Counts, complaintsOf, countsOf, ourStanding, rowsOf } from './inspect.ts';
 import { migrate } from './migrations.ts';
 import { DatabaseProblem, explain } from './open.ts';
-import { inWords } from './places.ts';
+import { inWords, realPlace } from './places.ts';
 import { readDatabase } from './reading.ts';
 
 /** What was found; a database that does not exist yet has neither content nor problems. */
@@ -26,8 +26,9 @@ export interface DatabaseCheckup {
   readonly problems: readonly string[];
 }
 
-/** Reads the whole database at `path`. Makes nothing but, if migrations are to be done, a copy that it removes again. */
-export function checkDatabase(path: string): DatabaseCheckup {
+/** Reads the whole database at `given`. Makes nothing but, if migrations are to be done, a copy that it removes again. */
+export function checkDatabase(given: string): DatabaseCheckup {
+  const path = realPlace(given);
   const problems = reachProblems(path);
   if (!existsSync(path)) return { problems };
   const content = readDatabase(path, (database) => {
@@ -65,6 +66,8 @@ function tryMigrations(path: string): string | undefined {
   const trial = `${path}.trial-${process.pid}`;
   let database: Database | undefined;
   try {
+    removeCopy(trial);
+    removeLeft(dirname(path), Date.now(), (name) => name.startsWith(`${basename(path)}.trial-`));
     const copy = copyDatabase(path, trial, statSync(path));
     if (copy instanceof DatabaseProblem)
       return `the migrations could not be tried on a copy: ${copy.message}`;

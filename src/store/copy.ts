@@ -1,12 +1,31 @@
 /** Copies a database while it is in use, and believes the copy only when it has read it. */
 
 import { SQLiteError } from 'bun:sqlite';
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Counts, complaintsOf, countsOf, ourStanding } from './inspect.ts';
 import { DatabaseProblem, explain } from './open.ts';
 import { copyPaced } from './paced-copy.ts';
-import { inWords, ownLike } from './places.ts';
+import { inWords, ownLike, realPlace } from './places.ts';
 import { readDatabase } from './reading.ts';
+
+/** What a copy leaves of a disk, bytes: a service that writes there must not lose its commits to it. */
+const RESERVE = 16 * 1024 * 1024;
+
+/** What nobody has written to for so long was left by a copy that was killed, ms. */
+const LEFT_MS = 3_600_000;
 
 /** A copy that is whole and on disk. */
 export interface Copy extends Counts {
@@ -16,16 +35,19 @@ export interface Copy extends Counts {
 }
 
 /**
- * Copies the database at `from` to `to`, a file that does not exist yet, as of one moment; mode 0600, and as root with the
+ * Copies the database at `source` to `to`, a file that does not exist yet, as of one moment; mode 0600, and as root with the
  * given owner. The copy stands alone: it has no log. On failure there is no file.
  */
 export function copyDatabase(
-  from: string,
+  source: string,
   to: string,
   owner: Pick<Stats, 'uid' | 'gid'>,
 ): Copy | DatabaseProblem {
+  const from = realPlace(source);
   let file: number | undefined;
   try {
+    const lack = lackOfRoom(from, to);
+    if (lack !== undefined) return lack;
     // Opened by us first, and kept: what we sync and give away is what we made, whoever may write to that folder.
     file = openSync(to, 'wx', 0o600);
     const copy = fill(from, to, file);
@@ -47,9 +69,35 @@ export function copyDatabase(
   }
 }
 
+function lackOfRoom(from: string, to: string): DatabaseProblem | undefined {
+  const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const { bavail, bsize, blocks } = statfsSync(dirname(to));
+  // While a log is moved into its file, it is there twice.
+  const wanted = sizeOf(from) + 2 * sizeOf(`${from}-wal`) + RESERVE;
+  // No blocks at all are those of a file system that does not count.
+  if (blocks === 0 || bavail * bsize >= wanted) return undefined;
+  const [need, free] = [wanted, bavail * bsize].map((bytes) => `${Math.round(bytes / 1_000_000)} MB`);
+
+  return new DatabaseProblem(
+    `${to}: the disk has ${free} left, and a copy wants up to ${need}, with some that stays free for the service; make room`,
+  );
+}
+
 /** Removes a copy, and what SQLite leaves beside one it could not finish. */
 export function removeCopy(path: string): void {
   for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+}
+
+/**
+ * Removes what copies left in a folder that were killed: files nobody has written to for an hour.
+ * @param now UTC ms
+ * @param isOurs tells names of unfinished copies from all others
+ */
+export function removeLeft(folder: string, now: number, isOurs: (name: string) => boolean): void {
+  for (const name of readdirSync(folder).filter(isOurs)) {
+    const stats = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    if (stats?.isFile() && now - stats.mtimeMs > LEFT_MS) rmSync(join(folder, name), { force: true });
+  }
 }
 
 function fill(from: string, to: string, file: number): Omit<Copy, 'bytes'> | DatabaseProblem {

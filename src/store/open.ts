@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { LockTaken, takeLock } from './lock.ts';
 import { migrate } from './migrations.ts';
+import { realPlace } from './places.ts';
 import { WalSync } from './wal-sync.ts';
 
 export interface DatabaseOptions {
@@ -29,7 +30,8 @@ export interface OpenDatabase {
 /** How long a statement waits for another process that writes, e.g. a person with a shell. It blocks everything. */
 const BUSY_MS = 100;
 
-export function openDatabase({ path, synchronous }: DatabaseOptions): OpenDatabase | DatabaseProblem {
+export function openDatabase({ path: given, synchronous }: DatabaseOptions): OpenDatabase | DatabaseProblem {
+  const path = given === ':memory:' ? given : realPlace(given);
   if (path !== ':memory:' && !existsSync(dirname(path))) {
     return new DatabaseProblem(
       `${path}: the directory ${dirname(path)} does not exist; create it, owned by the user who runs rtp-cluster`,

@@ -1,6 +1,7 @@
 /** Files made and put in place so that a crash at any moment leaves the old or the new one; and what the system says. */
 
-import { closeSync, fchownSync, fsyncSync, openSync, type Stats } from 'node:fs';
+import { closeSync, fchownSync, fsyncSync, openSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder',
@@ -21,6 +22,23 @@ export function inWords(error: unknown): string {
   const code = String(error.code);
 
   return `${WORDS[code] ?? error.message} (${code})`;
+}
+
+/**
+ * The file a path leads to, through symbolic links. SQLite puts the log beside that file, not beside the link: who looks
+ * for the log, or for the lock, must look there.
+ */
+export function realPlace(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // What is not there yet may have a link already.
+    try {
+      return resolve(dirname(path), readlinkSync(path));
+    } catch {
+      return path;
+    }
+  }
 }
 
 /** Waits until a folder's entries are on disk. */

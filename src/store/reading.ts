@@ -6,7 +6,7 @@
 import { constants, Database, SQLiteError } from 'bun:sqlite';
 import { existsSync, type Stats, statSync } from 'node:fs';
 import { DatabaseProblem, explain } from './open.ts';
-import { inWords } from './places.ts';
+import { inWords, realPlace } from './places.ts';
 
 /** SQLite's flag for names that are URIs, which `bun:sqlite` takes but does not name. */
 const OPEN_URI = 0x40;
@@ -21,14 +21,18 @@ const MAX_TRIES = 5;
  * @returns what `read` returns, or why the database cannot be read
  */
 export function readDatabase<T>(
-  path: string,
+  given: string,
   read: (database: Database, hasLog: boolean) => T,
 ): T | DatabaseProblem {
+  const path = realPlace(given);
   for (let left = MAX_TRIES; left > 0; left--) {
     const before = regularFile(path);
     if (before instanceof DatabaseProblem) return before;
     const isInUse = hasSidecar(path);
-    const result = readOnce(path, isInUse, (database) => read(database, existsSync(`${path}-wal`)));
+    const result = readOnce(path, isInUse, (database) =>
+      // One that came after we opened it is not ours to read: we have no lock then, and look again.
+      read(database, isInUse && existsSync(`${path}-wal`)),
+    );
     // With a log beside it SQLite's locks protect us; without one nobody does, so we look whether it was needed.
     if (isInUse || isUnchanged(path, before)) return result;
   }

@@ -5,6 +5,11 @@ import type { Systemd } from './systemd.ts';
 
 /** The line of status is written at most so often, ms: each one wakes process 1. */
 export const STATUS_MS = 5000;
+/**
+ * How often in an interval of the watchdog we try to show that we are alive. Half of it would not do: on a slow disk a proof
+ * takes some seconds, and the next one begins only after it.
+ */
+const BEATS = 4;
 
 export interface SupervisionParts {
   readonly systemd: Systemd;
@@ -33,7 +38,7 @@ export class Supervision {
     this.#ready();
     this.#timers = [clock.every(STATUS_MS, () => this.#refresh())];
     if (systemd.watchdogMs !== undefined)
-      this.#timers.push(clock.every(Math.max(1, systemd.watchdogMs / 2), () => this.#beat()));
+      this.#timers.push(clock.every(Math.max(1, systemd.watchdogMs / BEATS), () => this.#beat()));
   }
 
   /** Runs a reload, and says so before and after; none while stopping. */

@@ -38,6 +38,25 @@ describe('rtp-cluster backup', () => {
       expect(out.join('\n')).toMatch(/^\/.*\/b\.db: \d+ kB, 3 calls \(3 live\), 0 nodes, \d+ ms$/);
     }));
 
+  // Only root can take it back.
+  test.skipIf(process.geteuid?.() !== 0)('stays as far behind the service as it was put', () =>
+    withDatabase(async (folder, _, flag) => {
+      const before = getPriority();
+      try {
+        for (const [given, then] of [
+          [0, 10],
+          [19, 19],
+        ] as const) {
+          setPriority(given);
+          await backup([join(folder, 'b.db'), flag], testIo({ RTP_CLUSTER_CONFIG: '/dev/null' }));
+          expect(getPriority()).toBe(then);
+        }
+      } finally {
+        setPriority(before);
+      }
+    }),
+  );
+
   test('--json prints the same for programs', () =>
     withDatabase(async (folder, path) => {
       const target = join(folder, 'b.db');

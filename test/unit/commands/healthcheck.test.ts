@@ -104,6 +104,7 @@ describe('rtp-cluster healthcheck', () => {
       const { code, err } = await check(['--config', config]);
       expect(code).toBe(1);
       expect(err[0]).toStartWith(`rtp-cluster healthcheck: ${config}:2: http.listen: is 7`);
+      expect(err[1]).toContain('nobody was asked; name the address with --url');
     }));
 
   test('asks the unix socket where the system chose the port', () =>

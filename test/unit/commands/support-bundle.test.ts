@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
-import { scrubber } from '../../../src/commands/support-secrets.ts';
+import { asUnit, scrubber } from '../../../src/commands/support-secrets.ts';
 import { makeDatabase, SDP } from '../../fakes/backups.ts';
 import { inDirectory } from '../../fakes/store.ts';
 import { type Stub, startStub } from './stub.ts';
@@ -241,6 +241,17 @@ describe('a support bundle', () => {
     }));
 });
 
+test('at a shell the tokens are those of the unit, for who may read them', () =>
+  inDirectory((folder) => {
+    const env = { A: '1' };
+    expect(asUnit(env, folder)).toEqual(env);
+    writeFileSync(join(folder, 'tokens'), '# none yet\n');
+    expect(asUnit(env, folder)).toEqual(env);
+    writeFileSync(join(folder, 'tokens'), 'admin ops 0123456789abcdef0123\n');
+    expect(asUnit<Record<string, string>>(env, folder)).toEqual({ A: '1', CREDENTIALS_DIRECTORY: folder });
+    expect(asUnit({ CREDENTIALS_DIRECTORY: '/run/x' }, folder)).toEqual({ CREDENTIALS_DIRECTORY: '/run/x' });
+  }));
+
 describe('the scrubber', () => {
   const scrub = scrubber(['known-secret', 'known-secret-and-more', 'short']);
 
@@ -254,6 +265,12 @@ describe('the scrubber', () => {
       'MY_API_KEY=[removed] RTP_CLUSTER_HTTP_TOKEN_FILE=/etc/t',
     ],
     ['RTP_CLUSTER_TOKEN="a b" x', 'RTP_CLUSTER_TOKEN=[removed] x'],
+    ['has "ftp://h/secret"; allowed', 'has "ftp://h/[removed]"; allowed'],
+    ['DB_PASS=hunter2 A=1', 'DB_PASS=[removed] A=1'],
+    [
+      '{"token":"a\\"b","from_tag":"c"} {"api_secret": "d"}',
+      '{"token":[removed],"from_tag":"c"} {"api_secret": [removed]}',
+    ],
     ['SetCredential=a:b\\\n c\nNext=1', 'SetCredential=a:[removed]\nNext=1'],
     ['{"sdp":"v=0\\r\\no=- 1\\r\\nc=IN","node":1}', '{"sdp":"v=0[removed]","node":1}'],
     ['udp:192.0.2.1:2223 stays', 'udp:192.0.2.1:2223 stays'],

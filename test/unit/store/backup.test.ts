@@ -6,8 +6,10 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statfsSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -58,6 +60,19 @@ describe('a backup', () => {
       expect(callsIn(path)).toEqual(['a-0', 'a-1', 'a-2', 'later-0']);
     }));
 
+  test('by a symbolic link has what stands in the log beside the file it leads to', () =>
+    inDirectory(async (folder) => {
+      const [path, link, target] = [join(folder, 'data', 'c.db'), join(folder, 'c.db'), join(folder, 'b.db')];
+      mkdirSync(join(folder, 'data'));
+      symlinkSync(path, link);
+      const opened = openStore(new FakeClock(), link);
+      await addCalls(opened, 'a', 3);
+      expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+      expect(make({ path: link, target }).calls).toBe(3);
+      expect(callsIn(target)).toEqual(['a-0', 'a-1', 'a-2']);
+      opened.store.close();
+    }));
+
   test('without a service leaves nothing beside the database', () =>
     inDirectory(async (folder) => {
       const path = join(folder, 'c.db');
@@ -91,6 +106,15 @@ describe('a backup', () => {
       const odd = join(folder, 'what?a#b%20 \'é".db');
       await makeDatabase(odd, 'a');
       expect(make({ path: odd, target: join(folder, "it's.db") }).calls).toBe(3);
+    }));
+
+  test('is not hindered by what a killed one left that had the same process number', () =>
+    inDirectory(async (folder) => {
+      const [path, target] = [join(folder, 'c.db'), join(folder, 'b.db')];
+      await makeDatabase(path, 'a');
+      for (const suffix of ['', '-wal']) writeFileSync(`${target}.partial-${process.pid}${suffix}`, 'half');
+      expect(make({ path, target }).calls).toBe(3);
+      expect(readdirSync(folder).sort()).toEqual(['b.db', 'c.db']);
     }));
 
   test('takes the place of a file only when it is good', () =>
@@ -145,6 +169,16 @@ describe('a backup that cannot be made says why and leaves nothing:', () => {
       database.close();
       expect(refusal(newer, join(folder, 'b.db'))).toContain('written by a newer version');
       expect(existsSync(join(folder, 'b.db'))).toBe(false);
+    }));
+
+  test('there is no room: not a byte is written, so that the service does not pay for it', () =>
+    inDirectory(async (folder) => {
+      const [path, target] = [join(folder, 'c.db'), join(folder, 'b.db')];
+      await makeDatabase(path, 'a');
+      const { bavail, bsize } = statfsSync(folder);
+      truncateSync(path, Math.min(bavail * bsize, 2 ** 43));
+      expect(refusal(path, target)).toMatch(/the disk has \d+ MB left, and a copy wants up to \d+ MB/);
+      expect(readdirSync(folder)).toEqual(['c.db']);
     }));
 
   test('the place is no place', () =>

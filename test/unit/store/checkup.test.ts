@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite';
 import { describe, expect, test } from 'bun:test';
-import { chownSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkDatabase } from '../../../src/store/checkup.ts';
 import { addCalls, makeCrashed, makeDatabase, makeOlder } from '../../fakes/backups.ts';
@@ -61,6 +61,18 @@ describe('a checkup', () => {
       expect(checkDatabase(path)).toMatchObject({ problems: [], content: { pending: ['0002_rtpproxy'] } });
       expect(readdirSync(folder)).toEqual(['c.db']);
       expect(readFileSync(path).equals(before)).toBe(true);
+    }));
+
+  test('removes copies of checks that were killed, but not of one that may still be at it', () =>
+    inDirectory(async (folder) => {
+      const path = join(folder, 'c.db');
+      await makeDatabase(path, 'a');
+      makeOlder(path);
+      const [old, fresh, own] = [`${path}.trial-1`, `${path}.trial-2`, `${path}.trial-${process.pid}`];
+      for (const file of [old, fresh, own]) writeFileSync(file, 'half');
+      utimesSync(old, 1, 1);
+      expect(checkDatabase(path).problems).toEqual([]);
+      expect(readdirSync(folder).sort()).toEqual(['c.db', 'c.db.trial-2']);
     }));
 
   test('says when a migration would fail', () =>

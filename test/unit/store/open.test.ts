@@ -1,6 +1,15 @@
 import { Database, SQLiteError } from 'bun:sqlite';
 import { describe, expect, test } from 'bun:test';
-import { chmodSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseProblem, explain, type OpenDatabase, openDatabase } from '../../../src/store/open.ts';
 import { Store } from '../../../src/store/store.ts';
@@ -38,6 +47,22 @@ async function fill(path: string, calls: number): Promise<void> {
   opened.database.query('PRAGMA wal_checkpoint(TRUNCATE)').get();
   store.close();
 }
+
+test('a symbolic link is the file it leads to, with its log and its lock, also before that is there', () =>
+  inDirectory((directory) => {
+    const [path, link] = [join(directory, 'data', 'a.db'), join(directory, 'a.db')];
+    mkdirSync(join(directory, 'data'));
+    symlinkSync(path, link);
+    open(link).close();
+    const opened = open(path);
+    const second = openDatabase({ path: link, synchronous: 'full' });
+    expect(second).toBeInstanceOf(DatabaseProblem);
+    expect(second).toMatchObject({
+      message: expect.stringContaining('another rtp-cluster uses this database'),
+    });
+    opened.close();
+    expect(readdirSync(directory).sort()).toEqual(['a.db', 'data']);
+  }));
 
 describe('a database', () => {
   test('is made where there is none, with what survives power loss', () =>

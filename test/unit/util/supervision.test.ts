@@ -8,20 +8,24 @@ import { FakeClock } from '../../fakes/clock.ts';
 function start({ watchdogMs, isPresent = true }: { watchdogMs?: number; isPresent?: boolean } = {}) {
   const clock = new FakeClock();
   const sent: string[] = [];
+  const heard: number[] = [];
   const messenger = {
-    send: (message: string): boolean => sent.push(message) > 0,
+    send: (message: string): boolean => heard.push(clock.now) > 0 && sent.push(message) > 0,
     monotonicUs: () => undefined,
   };
   const proofs: (() => void)[] = [];
-  const state = { status: 'good', isHanging: false };
+  const state = { status: 'good', isHanging: false, commitMs: 0 };
   const supervision = new Supervision({
     systemd: new Systemd(isPresent ? messenger : undefined, watchdogMs),
     clock,
     status: () => state.status,
-    prove: () => (state.isHanging ? new Promise<void>((resolve) => proofs.push(resolve)) : Promise.resolve()),
+    prove: () =>
+      state.isHanging
+        ? new Promise<void>((resolve) => proofs.push(resolve))
+        : clock.until(clock.now + state.commitMs),
   });
 
-  return { clock, sent, supervision, state, proofs };
+  return { clock, sent, heard, supervision, state, proofs };
 }
 
 const beats = (sent: readonly string[]): number => sent.filter((message) => message === 'WATCHDOG=1').length;
@@ -53,11 +57,21 @@ describe('the status', () => {
 });
 
 describe('the watchdog', () => {
-  test('is fed at half of its interval', async () => {
+  test('is fed four times in its interval', async () => {
     const { clock, sent, supervision } = start({ watchdogMs: 10_000 });
     supervision.start();
     await clock.advance(30_000);
-    expect(beats(sent)).toBe(6);
+    expect(beats(sent)).toBe(12);
+  });
+
+  test('is fed in time by a disk that takes 7 s for each commit', async () => {
+    const { clock, supervision, state, heard } = start({ watchdogMs: 10_000 });
+    state.commitMs = 7000;
+    supervision.start();
+    await clock.advance(120_000);
+    const gaps = heard.slice(1).map((at, i) => at - (heard[i] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThan(10_000);
+    expect(gaps.length).toBeGreaterThan(11);
   });
 
   test('is not fed if nobody asked for it', async () => {
@@ -78,7 +92,7 @@ describe('the watchdog', () => {
     state.isHanging = false;
     proofs[0]?.();
     await clock.advance(10_000);
-    expect(beats(sent)).toBe(3);
+    expect(beats(sent)).toBe(5);
   });
 });
 
