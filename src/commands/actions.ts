@@ -5,6 +5,7 @@ import { type Args, type FlagKind, readArgs, UsageError } from './args.ts';
 import { type Api, ApiError, CLIENT_FLAGS, connect, type Reply } from './client.ts';
 import { EXIT, type Io } from './command.ts';
 import { numberOf } from './json.ts';
+import { hostService } from './service-address.ts';
 import { printable } from './table.ts';
 
 /** One action of a command. */
@@ -53,7 +54,7 @@ export async function runAction(
 
     return wrong(name, new UsageError(`wanted is ${wanted}, given is ${given}`), io);
   }
-  const api = connect(args, io);
+  const api = connect(args, io, hostService(io.env));
   if (api instanceof UsageError) return wrong(name, api, io);
   const result = await action.run(args, args.words, api, io);
   if (result instanceof UsageError) return wrong(name, result, io);

@@ -5,12 +5,14 @@ import { BadSettings, DEFAULT_FILE, loadSettings } from '../config/load.ts';
 import { showListen, showNgListen } from '../config/readers.ts';
 import type { Settings } from '../config/settings.ts';
 import { formatProblem } from '../config/sources.ts';
+import type { Token } from '../domain/role.ts';
 import { checkDatabase } from '../store/checkup.ts';
 import { UsageError } from './args.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
 import { databaseLines } from './database-report.ts';
 import { behindService, refuseUsage, splitArgs } from './settings-args.ts';
 import { formatTable, printable } from './table.ts';
+import { asUnit } from './unit-environment.ts';
 
 export const help = `Usage: rtp-cluster check [--database] [--config FILE] [SETTINGS]
        rtp-cluster check --defaults
@@ -41,7 +43,7 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   }
   const args = splitArgs(argv, FLAGS);
   if (args instanceof UsageError) return refuseUsage('check', args, io);
-  const settings = loadSettings({ argv: [...args.settings, ...args.own.words], env: io.env });
+  const settings = loadSettings({ argv: [...args.settings, ...args.own.words], env: asUnit(io.env) });
   if (settings instanceof BadSettings) {
     for (const problem of settings.problems) io.err(formatProblem(problem));
     const count = settings.problems.length;
@@ -63,18 +65,27 @@ function reportDatabase(path: string, io: Io): number {
   return checkup.problems.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-function summary({ file, origins, http, ng, sides }: Settings): string[] {
+function summary({ file, origins, http, https, ng, sides }: Settings): string[] {
   const changed = origins.filter(({ source }) => source !== 'default');
   const rows = changed.map(({ key, shown, where }) => [key, shown, where]);
-  const tokens = http.tokens.length === 1 ? '1 token' : `${http.tokens.length} tokens`;
+  const access =
+    http.tokens.length === 0
+      ? 'from this host only, without a token'
+      : `with a token of ${owners(http.tokens)}`;
   const clients = origins.find(({ key }) => key === 'ng.clients')?.shown ?? '';
   const ports = ng.listen.map(showNgListen).join(', ');
 
   return [
     `The settings are good. File: ${file ?? `none (there is no ${DEFAULT_FILE})`}.`,
     `Sides: ${sides.names.join(', ')}.`,
-    `HTTP at ${showListen(http.listen)}: ${http.tokens.length === 0 ? 'from this host only, without a token' : tokens}.`,
+    `HTTP at ${showListen(http.listen)}: ${access}.`,
+    ...(https === null ? [] : [`HTTPS at ${showListen(https.listen)}: ${access}.`]),
     ng.listen.length === 0 ? 'ng: nowhere.' : `ng at ${ports}: for ${clients}, without a token.`,
     ...(rows.length === 0 ? ['All are defaults.'] : formatTable(['SETTING', 'VALUE', 'FROM'], rows)),
   ];
+}
+
+/** Who has tokens, as in `install (admin), grafana (read)`. */
+function owners(tokens: readonly Token[]): string {
+  return tokens.map(({ name, role }) => `${name} (${role})`).join(', ');
 }

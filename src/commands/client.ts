@@ -19,9 +19,11 @@ export const CLIENT_FLAGS = {
   json: 'switch',
 } as const satisfies Record<string, FlagKind>;
 
-export const CLIENT_HELP = `  --url URL          Address of the service; also RTP_CLUSTER_URL. Default: ${DEFAULT_URL}
+export const CLIENT_HELP = `  --url URL          Address of the service; also RTP_CLUSTER_URL. Default: that of this host's settings,
+                     or ${DEFAULT_URL}
   --unix PATH        Use this unix socket instead
-  --token-file FILE  File whose first line is the token, or ROLE NAME TOKEN; else RTP_CLUSTER_TOKEN
+  --token-file FILE  File whose first line is the token, or ROLE NAME TOKEN; else RTP_CLUSTER_TOKEN, else that
+                     of this host's settings, as far as this user may read them
   --ca-file FILE     Certificates (PEM) by which an https service is known, if not by those of this host;
                      also RTP_CLUSTER_CA_FILE
   --json             Print the answer of the service as it is (JSON)`;
@@ -76,6 +78,7 @@ export interface ClientDefaults {
   readonly url?: string | undefined;
   /** Goes before `url`. */
   readonly unix?: string | undefined;
+  /** For this address only: another one is not to learn it. */
   readonly token?: string | undefined;
   /** How long it waits for an answer, in milliseconds. */
   readonly timeoutMs?: number;
@@ -84,11 +87,15 @@ export interface ClientDefaults {
 /** Makes a client by the flags and the environment. */
 export function connect(args: Args, io: Io, defaults: ClientDefaults = {}): Api | UsageError {
   const url = args.one('url');
-  const isSilent = url === undefined && io.env.RTP_CLUSTER_URL === undefined;
+  const isSilent =
+    url === undefined && args.one('unix') === undefined && io.env.RTP_CLUSTER_URL === undefined;
   const unix = args.one('unix') ?? (isSilent ? defaults.unix : undefined);
   if (unix !== undefined && url !== undefined)
     return new UsageError('--url and --unix are both given; give the one to use');
-  const token = readToken(args.one('token-file'), io.env.RTP_CLUSTER_TOKEN ?? defaults.token);
+  const token = readToken(
+    args.one('token-file'),
+    io.env.RTP_CLUSTER_TOKEN ?? (isSilent ? defaults.token : undefined),
+  );
   if (token instanceof UsageError) return token;
   const timeoutMs = defaults.timeoutMs ?? TIMEOUT_MS;
   if (unix !== undefined) return client({ base: 'http://localhost', unix, token, name: unix, timeoutMs });

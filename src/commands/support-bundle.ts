@@ -17,11 +17,12 @@ import { UsageError } from './args.ts';
 import { type Api, ApiError, CLIENT_FLAGS, connect } from './client.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
 import { databaseLines } from './database-report.ts';
-import { serviceAddress } from './service-address.ts';
+import { serviceAccess } from './service-address.ts';
 import { behindService, refuseUsage, SETTINGS_HELP, splitArgs } from './settings-args.ts';
 import { hostFacts, journal, unitFacts } from './support-host.ts';
-import { asUnit, scrubber, secretsOf } from './support-secrets.ts';
+import { scrubber, secretsOf } from './support-secrets.ts';
 import { formatTable, printable, size } from './table.ts';
+import { asUnit } from './unit-environment.ts';
 
 export const help = `Usage: rtp-cluster support-bundle [FILE.tar.gz] [--without-logs] [--config FILE] [SETTINGS]
 
@@ -61,7 +62,10 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   const env = asUnit(io.env);
   const loaded = loadSettings({ argv: args.settings, env });
   const settings = loaded instanceof BadSettings ? loaded.rest : loaded;
-  const api = connect(args.own, io, { ...askWhere(settings), timeoutMs: ASK_MS });
+  const api = connect(args.own, io, {
+    ...(settings === undefined ? {} : serviceAccess(settings)),
+    timeoutMs: ASK_MS,
+  });
   if (api instanceof UsageError) return refuseUsage('support-bundle', api, io);
   // The file first: who has no place for it need not wait for the rest.
   let target: number;
@@ -92,16 +96,6 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   } finally {
     closeSync(target);
   }
-}
-
-/** The address of the settings, with a token that may read. */
-function askWhere(settings: Settings | undefined) {
-  if (settings === undefined) return {};
-  const token = settings.http.tokens.find(({ role }) => role !== 'call')?.token;
-  // The unix socket asks for none.
-  const unix = token === undefined && settings.http.unix !== '' ? { unix: settings.http.unix } : {};
-
-  return { ...serviceAddress(settings), ...unix, token };
 }
 
 async function collect(

@@ -1,13 +1,10 @@
 /** Takes secrets out of texts that leave the house: those we know, and all that look like one. */
 
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { DEFAULT_FILE } from '../config/load.ts';
+import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
+import { tokenWords, UNIT_FOLDER } from './unit-environment.ts';
 
 const REMOVED = '[removed]';
-/** Where the unit has its settings and its tokens. */
-const UNIT_FOLDER = dirname(DEFAULT_FILE);
 /** Shorter words are no tokens, and stand in texts by chance. */
 const MIN_SECRET = 8;
 
@@ -55,19 +52,6 @@ function hostOf(url: string): string {
   return /^[^:]*:\/\/(?:[^\s/@]*@)?([A-Za-z0-9.:[\]-]*)/i.exec(url)?.[1] ?? '';
 }
 
-/**
- * The environment as the unit has it. At a shell there is no credential with tokens; who may read the file that the unit
- * makes it of has that, and so can ask the service.
- */
-export function asUnit<E extends Readonly<Record<string, string | undefined>>>(
-  env: E,
-  folder = UNIT_FOLDER,
-): E {
-  if (env.CREDENTIALS_DIRECTORY !== undefined || wordsOf(join(folder, 'tokens')).length === 0) return env;
-
-  return { ...env, CREDENTIALS_DIRECTORY: folder };
-}
-
 /** The secrets of this host that we can read. */
 export function secretsOf(
   settings: Settings | undefined,
@@ -83,18 +67,5 @@ export function secretsOf(
     ...(credentials === undefined ? [] : [`${credentials}/tokens`]),
   ];
 
-  return [...fromSettings, env.RTP_CLUSTER_TOKEN ?? '', ...files.flatMap(wordsOf)];
-}
-
-/** The words of a file of tokens; none if it cannot be read, for then nothing of it is in the bundle. */
-function wordsOf(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((line) => !line.trim().startsWith('#'))
-      .flatMap((line) => line.trim().split(/\s+/).slice(-1))
-      .filter((word) => word !== '');
-  } catch {
-    return [];
-  }
+  return [...fromSettings, env.RTP_CLUSTER_TOKEN ?? '', ...files.flatMap(tokenWords)];
 }

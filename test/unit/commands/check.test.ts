@@ -22,7 +22,7 @@ test('good settings: what differs from the defaults, and where it comes from', a
   expect(io.outLines).toEqual([
     `The settings are good. File: ${file}.`,
     'Sides: inner, outer.',
-    'HTTP at 127.0.0.1:7888: 1 token.',
+    'HTTP at 127.0.0.1:7888: with a token of RTP_CLUSTER_TOKEN (admin).',
     'ng at 0 == udp:127.0.0.1:2223: for ["127.0.0.0/8", "::1/128"], without a token.',
     'SETTING          VALUE    FROM',
     `media.budget_ms  800      ${file}:2`,

@@ -43,6 +43,31 @@ describe('--token-file', () => {
   });
 });
 
+describe("the service of this host's settings", () => {
+  function settings(url: string): Record<string, string> {
+    const tokens = file('tokens', `call proxy other-token-00001\nadmin anna ${TOKEN}\n`);
+    const text = `[http]\nlisten = "${new URL(url).host}"\ntoken_file = "${tokens}"\n`;
+
+    return { RTP_CLUSTER_CONFIG: file('config.toml', text) };
+  }
+
+  test('is asked at its address, with the token of an admin', async () => {
+    const stub = startStub({ 'GET /v1/nodes': { nodes: [] } });
+    ends.push(() => stub.stop());
+    expect((await list([], settings(stub.url))).code).toBe(0);
+    expect(stub.seen[0]?.authorization).toBe(`Bearer ${TOKEN}`);
+  });
+
+  test('keeps its token from any other service', async () => {
+    const stub = startStub({ 'GET /v1/nodes': { nodes: [] } });
+    ends.push(() => stub.stop());
+    const env = settings('http://127.0.0.1:1');
+    await list(['--url', stub.url], env);
+    await list([], { ...env, RTP_CLUSTER_URL: stub.url });
+    expect(stub.seen.map(({ authorization }) => authorization ?? null)).toEqual([null, null]);
+  });
+});
+
 describe('an https service', () => {
   function serve(): string {
     const server = Bun.serve({
