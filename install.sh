@@ -350,15 +350,10 @@ preflight() {
 		# Root may write everywhere but on what is mounted read-only.
 		is_dry || [ -w "$place_to" ] || fail "$place_to cannot be written; is it mounted read-only? (mount -o remount,rw)"
 	done
-	# The program, and the old one beside it; a copy of the database to try, and one to keep.
+	# The program, and the old one beside it. A backup looks for room by itself.
 	need=$(($(stat -c %s "$binary" 2>/dev/null || echo 0) * 2 / 1024 + 4096))
 	room=$(free_kb "$prefix")
 	[ "$room" -ge "$need" ] || fail "the disk of $prefix has $((room / 1024)) MB left; $((need / 1024)) MB are needed"
-	if [ -f "$database" ]; then
-		need=$(($(stat -Lc %s "$database") * 2 / 1024 + 4096))
-		room=$(free_kb "$(dirname "$database")")
-		[ "$room" -ge "$need" ] || fail "the disk of $database has $((room / 1024)) MB left; two copies of the database need $((need / 1024)) MB"
-	fi
 	if [ "$was_active" = no ] && [ -z "$own_http" ] && held_by tcp 7888 ''; then
 		by=$(holder tcp 7888)
 		fail "TCP port 7888 is taken${by:+ by $by}; stop that, or give this program another one: write http.listen into $settings (\"$binary check --defaults\" shows the file)"
@@ -369,6 +364,9 @@ preflight() {
 check_settings() {
 	step='checking the settings'
 	if [ ! -x "$binary" ]; then return 0; fi
+	for file in $settings $tokens; do
+		if [ -e "$file" ] && [ ! -r "$file" ]; then fail "only root may read $file, which says what is to be done: sudo ./install.sh"; fi
+	done
 	"$binary" check >"$scratch/check" 2>&1 || refused 'the settings'
 	named=$(awk '$1 == "database.path" { gsub("\"", "", $2); print $2 }' "$scratch/check")
 	database=${named:-$database}
@@ -442,19 +440,17 @@ take_over_data() {
 		restarted=yes
 	fi
 	make_user
+	# In this order it can be killed after each step, and the next run goes on.
+	chown -R $user:$user $private_data
 	rm -f $data
 	mv $private_data $data
-	chown -R $user:$user $data
 	chmod 700 $data
 }
 
 give_back_data() {
-	if [ -L $data ]; then return 0; fi
-	if [ -d $data ]; then
-		mv $data $private_data
-		chown -R "$was_owner" $private_data
-	fi
-	ln -s private/rtp-cluster $data
+	if [ -d $data ] && [ ! -L $data ]; then mv $data $private_data; fi
+	chown -R "$was_owner" $private_data
+	ln -sfn private/rtp-cluster $data
 }
 
 make_settings() {
@@ -911,8 +907,6 @@ print_version() {
 next_steps() {
 	program=$prefix/bin/rtp-cluster
 	if [ "$(command -v rtp-cluster)" = "$program" ]; then program=rtp-cluster; fi
-	# The commands ask the usual address, and do not read the settings of the service.
-	if [ -n "$own_http" ]; then program="RTP_CLUSTER_URL=$(api_url) $program"; fi
 	parameter='modparam("rtpengine", "rtpengine_sock", "udp:127.0.0.1:2223")'
 	if [ -n "$own_ng" ]; then parameter="rtpengine_sock is what ng.listen in $settings says"; fi
 	say ''
@@ -1057,7 +1051,7 @@ case $mode in
 help) usage ;;
 version) print_version ;;
 *)
-	is_dry || [ "$(id -u)" = 0 ] || fail "must run as root: sudo ./install.sh (--dry-run and --version work without)"
+	is_dry || [ "$(id -u)" = 0 ] || fail "must run as root: sudo ./install.sh (--version works without; before the first installation --dry-run, too)"
 	scratch=$(mktemp -d) || fail "cannot make a folder for temporary files in ${TMPDIR:-/tmp}; is the disk full?"
 	trap finish EXIT
 	trap 'interrupted 130' INT

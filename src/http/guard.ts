@@ -175,7 +175,15 @@ export class Guard {
       return familyOf(bracketed) === 'IP6' || this.#hosts.has(bracketed.toLowerCase());
     const host = name.toLowerCase();
 
-    return familyOf(name) === 'IP4' || this.#hosts.has(host) || this.#certified.has(host);
+    // A certificate for `*.example.org` is for one label in place of the star (RFC 9525 section 6.3).
+    const starred = host.replace(/^[^.]+/, '*');
+
+    return (
+      familyOf(name) === 'IP4' ||
+      this.#hosts.has(host) ||
+      this.#certified.has(host) ||
+      this.#certified.has(starred)
+    );
   }
 }
 

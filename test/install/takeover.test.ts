@@ -185,7 +185,7 @@ describe.skipIf(reason !== undefined)(
       expect((await here.cli('healthcheck')).code).toBe(0);
     }, 60_000);
 
-    test('settings of an installation before: what it prints names their address', async () => {
+    test('settings of an installation before: what it prints fits them', async () => {
       here = await Installed.unpacked();
       const { machine } = here;
       mkdirSync(machine.path('/etc/rtp-cluster'));
@@ -198,6 +198,12 @@ describe.skipIf(reason !== undefined)(
       expect(text).not.toContain('2223');
       const command = /^1\. Add your relays: +(.*)$/m.exec(text)?.[1] ?? '';
       expect((await machine.run('sh', '-c', command)).text).toStartWith('node 0 added');
+      // Who may not read the settings cannot be told what would change.
+      await machine.shell(`cp -r ${RELEASE} /opt/release`);
+      const user = ['setpriv', '--reuid=65534', '--clear-groups'];
+      const dry = await machine.run(...user, '/opt/release/install.sh', '--dry-run');
+      expect(dry.text).toContain('only root may read /etc/rtp-cluster/tokens');
+      expect(dry.code).toBe(1);
     }, 60_000);
 
     test('nobody reads what it says any more: it takes back what it began', async () => {

@@ -1,6 +1,6 @@
 /** Who changed what: one event for each request that changes something, with its outcome, and nothing secret in it. */
 
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, spyOn, test } from 'bun:test';
 import type { Token } from '../../../src/domain/role.ts';
 import { logged } from '../front/logged.ts';
 import { type Api, eventsOf, makeApi } from './api.ts';
@@ -98,6 +98,15 @@ describe('a request that changes something', () => {
     const api = makeApi();
     await send(api, 'PUT', '/v1/nodes/0', { body: { weight: 7 }, from: '127.0.0.1' });
     expect(await eventsOf(api, 'admin.request')).toMatchObject([{ who: 'nobody', from: '127.0.0.1' }]);
+  });
+
+  test('that meets a defect of ours is told once, as 500', async () => {
+    const api = guarded();
+    spyOn(api.roster, 'change').mockImplementation(() => {
+      throw new Error('a defect');
+    });
+    expect((await send(api, 'PUT', '/v1/nodes/0', { body: { weight: 7 } })).status).toBe(500);
+    expect(await eventsOf(api, 'admin.request')).toMatchObject([{ who: 'anna', status: 500 }]);
   });
 
   test('over the unix socket has that as its author', async () => {

@@ -30,6 +30,23 @@ describe('hosts', () => {
     },
   );
 
+  test('names of the certificate are served, one with a star for one label', async () => {
+    const { ask, guard } = makeApi();
+    guard.certify(['One.example', '*.two.example']);
+    const statusOf = async (host: string): Promise<number> =>
+      (await ask('GET', '/healthz', { headers: { host } })).status;
+    for (const host of ['one.example', 'a.two.example:7889', 'A.TWO.example'])
+      expect([host, await statusOf(host)]).toEqual([host, 200]);
+    for (const host of [
+      'a.one.example',
+      'two.example',
+      'b.a.two.example',
+      '.two.example',
+      'two.example.evil.org',
+    ])
+      expect([host, await statusOf(host)]).toEqual([host, 404]);
+  });
+
   test('a web page of another origin may not ask, one of our own may', async () => {
     const { ask } = makeApi();
     const foreign = await ask('GET', '/v1/nodes', { headers: { origin: 'https://evil.example.org' } });
