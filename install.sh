@@ -803,10 +803,6 @@ EOF
 	fi
 	is_active rtpengine-daemon.service || systemctl start rtpengine-daemon.service ||
 		fail 'rtpengine does not start: journalctl -u rtpengine-daemon'
-	admin=$(awk '$1 == "admin" && NF == 3 { print $3; exit } NF == 1 && $1 !~ /^#/ { print $1; exit }' $tokens)
-	if [ -n "$admin" ]; then export RTP_CLUSTER_TOKEN="$admin"; fi
-	RTP_CLUSTER_URL=$(api_url)
-	export RTP_CLUSTER_URL
 	nodes=$("$binary" node list --json) || fail 'the list of nodes cannot be read'
 	case $nodes in
 	*"\"udp:127.0.0.1:$relay_port\""*)
@@ -920,9 +916,8 @@ next_steps() {
 
 tell_token() {
 	say ''
-	say "The API asks for a token now: the line \"admin install\" of $tokens. To use it:"
-	say "  export RTP_CLUSTER_TOKEN=$new_token     # for the commands of rtp-cluster"
-	say "  curl -H \"Authorization: Bearer \$RTP_CLUSTER_TOKEN\" $(api_url)/v1/nodes"
+	say "The API asks for a token now: the line \"admin install\" of $tokens. Commands of root find it there. For others:"
+	say "  curl -H \"Authorization: Bearer $new_token\" $(api_url)/v1/nodes"
 }
 
 install() {

@@ -144,23 +144,28 @@ function nodeOf(address: string): string {
 }
 
 function overHttp(callId: string): Requests {
-  const attempt =
-    (ask: typeof offer): Try =>
-    async () => {
+  const attempt = (ask: typeof offer): Try => {
+    let isRepeated = false;
+
+    return async () => {
       const given = await Promise.race([
         ask(URL, callId).catch(() => undefined),
         Bun.sleep(TRY_MS).then(() => undefined),
       ]);
       if (given === undefined || given.status === 503) {
+        isRepeated = true;
         await Bun.sleep(PAUSE_MS);
 
         return undefined;
       }
+      // The first one has done it, and only its answer was lost (docs/errors.md, RTPC_CALL_UNKNOWN).
+      if (ask === hangUp && isRepeated && given.status === 404) return '';
       if (given.status !== 200) throw new Error(`${given.status} ${given.text}`);
       const { sdp } = given.body;
 
       return typeof sdp === 'string' ? shown({ result: 'ok', sdp }) : '';
     };
+  };
 
   return { offer: attempt(offer), answer: attempt(answer), hangUp: attempt(hangUp) };
 }
