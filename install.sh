@@ -600,7 +600,7 @@ restore_copy() {
 	return 1
 }
 
-# wait_ready PROGRAM: until the service says so to systemd, and then to who asks it. Says nothing.
+# wait_ready PROGRAM: until the service says so to systemd, and then to who asks it. Says nothing; verdict is why not.
 wait_ready() {
 	until=$(($(date +%s) + patience))
 	# A large database takes its time to be rewritten, and must not be interrupted by us.
@@ -610,9 +610,14 @@ wait_ready() {
 		if is_active $service && answers "$1"; then return 0; fi
 		tried=$(property NRestarts)
 		# It dies as soon as it starts, again and again: no need to wait for the end.
-		if [ $((${tried:-0} - ${begun:-0})) -ge 4 ]; then return 1; fi
+		if [ $((${tried:-0} - ${begun:-0})) -ge 4 ]; then
+			verdict='it ends as soon as it is started'
+
+			return 1
+		fi
 		sleep 0.2
 	done
+	verdict="that took more than $patience seconds"
 
 	return 1
 }
@@ -649,6 +654,7 @@ enable_units() {
 start_service() {
 	if ! systemd_runs; then return 0; fi
 	if [ "$start" = no ]; then
+		if is_active $service && [ "$needs_restart" = no ]; then return 0; fi
 		if is_active $service; then
 			say 'not restarted (--no-start): the running service is the old version until: systemctl restart rtp-cluster'
 		else
@@ -670,7 +676,6 @@ start_service() {
 	# Runs first when this is undone: before the files go.
 	later "systemctl stop $service"
 	restarted=yes
-	since=$(date '+%Y-%m-%d %H:%M:%S')
 	# Not restart: what answers from here on is the new one.
 	systemctl stop $service
 	if [ "$was_active" = yes ] && [ "$migrates" = yes ]; then
@@ -679,6 +684,7 @@ start_service() {
 		"$binary" backup "$copy" >"$scratch/backup" 2>&1 || fail "the backup failed: $(cat "$scratch/backup")"
 		chown --reference=$data/. "$copy"
 	fi
+	since=$(date '+%Y-%m-%d %H:%M:%S.%6N')
 	systemctl --no-block start $service
 	step='waiting until the service is ready'
 	if ! wait_ready "$binary"; then
@@ -689,7 +695,7 @@ start_service() {
 				sed 's/^/  /' >&2 || true
 		done
 		if [ -s "$scratch/health" ]; then sed 's/^/  /' "$scratch/health" >&2; fi
-		fail "the service is not ready: it ended again and again, or took more than $patience seconds"
+		fail "the service is not ready: $verdict"
 	fi
 }
 

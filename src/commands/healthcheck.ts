@@ -20,9 +20,16 @@ containers and scripts.
   --url URL          Ask at this address and read no settings, which not every user may; also
                      RTP_CLUSTER_URL
   --unix PATH        Ask at this unix socket
+  --ca-file FILE     Certificate of the authority that certifies an https URL; also RTP_CLUSTER_CA_FILE
 ${SETTINGS_HELP}`;
 
-const FLAGS = { live: 'switch', timeout: 'value', url: 'value', unix: 'value' } as const;
+const FLAGS = {
+  live: 'switch',
+  timeout: 'value',
+  url: 'value',
+  unix: 'value',
+  'ca-file': 'value',
+} as const;
 
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   const args = splitArgs(argv, FLAGS);
@@ -36,6 +43,12 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
     );
   const timeoutMs = readInteger(own.one('timeout') ?? '2000', '--timeout', 100, 60_000);
   if (timeoutMs instanceof UsageError) return refuseUsage('healthcheck', timeoutMs, io);
+  const [setting] = args.settings;
+  if (isAddressed(own, io) && setting !== undefined) {
+    const rule = `${setting} is no flag of this command, and no setting is read where an address is given`;
+
+    return refuseUsage('healthcheck', new UsageError(rule), io);
+  }
   const address = isAddressed(own, io) ? {} : addressOf(args.settings, io);
   if (address instanceof BadSettings) {
     const code = refuseSettings('healthcheck', address, io);

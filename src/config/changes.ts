@@ -1,6 +1,6 @@
 /** What a reload makes of new settings: those that hold from now on, and those that wait for a restart. */
 
-import { isLoopback } from './readers.ts';
+import { isLoopback } from '../util/ip.ts';
 import { TABLE } from './rows.ts';
 import type { Origin, Settings } from './settings.ts';
 

@@ -2,11 +2,11 @@
 
 import { join } from 'node:path';
 import type { Token } from '../domain/role.ts';
-import { parseNetwork } from '../util/ip.ts';
+import { isLoopback, parseNetwork } from '../util/ip.ts';
 import { isMissing, readTextFile, unreadable } from './files.ts';
 import { httpsOf } from './https.ts';
 import type { Setting } from './kinds.ts';
-import { isLoopback, noticePlace, readNgListen, showListen } from './readers.ts';
+import { noticePlace, readNgListen, showListen } from './readers.ts';
 import { envName, FIRST_SIDES, sideRows, TABLE } from './rows.ts';
 import type { Settings } from './settings.ts';
 import { buildSides } from './sides.ts';

@@ -1,6 +1,6 @@
 /** Reads the texts that settings are made of: addresses, paths, host names, side names, networks. */
 
-import { familyOf, isInNetwork, isUnspecified, type Network, parseNetwork } from '../util/ip.ts';
+import { familyOf, isUnspecified, parseNetwork } from '../util/ip.ts';
 
 /** Where the HTTP server listens. */
 export interface ListenAddress {
@@ -53,15 +53,6 @@ export function readNgListenText(text: string): string | undefined {
   const listen = readNgListen(text);
 
   return listen === undefined ? undefined : showNgListen(listen);
-}
-
-const LOOPBACK = ['127.0.0.0/8', '::1']
-  .map(parseNetwork)
-  .filter((network): network is Network => network !== undefined);
-
-/** Whether only programs of this host can connect to `host`. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || LOOPBACK.some((network) => isInNetwork(host, network));
 }
 
 /** Where notices of relays come in: an address, or the path of a unix socket. */

@@ -5,7 +5,7 @@ import { Failure } from '../domain/errors.ts';
 import { covers, type Role, type Token } from '../domain/role.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
-import { familyOf } from '../util/ip.ts';
+import { familyOf, isLoopback } from '../util/ip.ts';
 import { log } from '../util/log.ts';
 import { Sparing } from '../util/sparing.ts';
 import { Attempts, clientOf, MAX_ATTEMPTS } from './attempts.ts';
@@ -117,8 +117,9 @@ export class Guard {
     const client = clientOf(address);
     if (known?.proven.has(client) !== true) {
       const waitS = this.#attempts.waitS(client);
-      // Whether the token is right is not said: it could be guessed.
-      if (waitS > 0) {
+      // Whether the token is right is not said: it could be guessed. But users of this host share one address: one of them, or
+      // a script with an old token, must not shut out the proxy that asks for the first time after a restart.
+      if (waitS > 0 && (known === undefined || !isLoopback(address))) {
         const message = `${MAX_ATTEMPTS} wrong tokens came from this address; wait ${waitS} s`;
 
         return { who: '', refusal: new Failure('RTPC_TOO_MANY_TOKENS', message, '', waitS) };

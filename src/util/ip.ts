@@ -79,3 +79,12 @@ export function isInNetwork(address: string, network: Network): boolean {
 
   return familyOf(plain) === network.family && toNumber(plain) >> network.hostBits === network.base;
 }
+
+const LOOPBACK = ['127.0.0.0/8', '::1']
+  .map(parseNetwork)
+  .filter((network): network is Network => network !== undefined);
+
+/** Whether only programs of this host can connect to `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || LOOPBACK.some((network) => isInNetwork(host, network));
+}

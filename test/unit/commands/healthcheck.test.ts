@@ -29,6 +29,23 @@ function unready(body: object): Record<string, Response> {
 }
 
 describe('rtp-cluster healthcheck', () => {
+  test.each([['--tiemout', '5'], ['--bogus=1'], ['--config', '/etc/x.toml']])(
+    'refuses %s beside an address: a misspelt flag must not go unnoticed in a script',
+    async (...flag) => {
+      const { url } = service({ 'GET /readyz': { ready: true } });
+      for (const [argv, env] of [
+        [['--url', url, ...flag], {}],
+        [flag, { RTP_CLUSTER_URL: url }],
+      ] as const) {
+        const { code, err } = await check([...argv], env);
+        expect([code, err[0]]).toEqual([
+          2,
+          expect.stringContaining(`${flag[0]} is no flag of this command, and no setting is read`),
+        ]);
+      }
+    },
+  );
+
   test('says ready, exit code 0', async () => {
     const { url } = service({ 'GET /readyz': { ready: true, database: 'ok', stopping: false } });
     expect(await check(['--url', url])).toEqual({ code: 0, out: ['ready'], err: [] });

@@ -45,6 +45,16 @@ describe('an address that gives wrong tokens', () => {
     expect((await look('192.0.2.7', ADMIN.token)).status).toBe(429);
   });
 
+  test.each(['127.0.0.1', '127.3.2.1', '::1'])(
+    'does not shut out a right token on this host (%s), which its users share: the proxy may not have asked yet',
+    async (address) => {
+      const { guess, look } = door();
+      expect((await guess(address, MAX_ATTEMPTS + 1)).at(-1)).toBe(429);
+      expect((await look(address, PROXY.token)).status).toBe(200);
+      expect((await look(address, 'wrong-token-000000000')).status).toBe(429);
+    },
+  );
+
   test('may try again when the minute is over', async () => {
     const { guess, look, clock } = door();
     await guess('192.0.2.7', MAX_ATTEMPTS + 5);
