@@ -29,9 +29,10 @@ function unready(body: object): Record<string, Response> {
 }
 
 describe('rtp-cluster healthcheck', () => {
-  test.each([['--tiemout', '5'], ['--bogus=1'], ['--config', '/etc/x.toml']])(
+  test.each(['--tiemout 5', '--bogus=1', '--config /etc/x.toml'])(
     'refuses %s beside an address: a misspelt flag must not go unnoticed in a script',
-    async (...flag) => {
+    async (words) => {
+      const flag = words.split(' ');
       const { url } = service({ 'GET /readyz': { ready: true } });
       for (const [argv, env] of [
         [['--url', url, ...flag], {}],
