@@ -212,7 +212,8 @@ export async function startAppliance(
     status: () => {
       const nodes = fleet.list();
       const up = nodes.filter(({ health }) => health === 'up').length;
-      const figures = `${up} of ${nodes.length} nodes up, ${calls.size} calls; database ${store.trouble ?? 'ok'}`;
+      const live = calls.size === 1 ? '1 call' : `${calls.size} calls`;
+      const figures = `${up} of ${nodes.length} nodes up, ${live}; database ${store.trouble ?? 'ok'}`;
       const ng = ngProblem === undefined ? '' : 'ng is not served, see the log';
 
       return [figures, ng, descriptors.note, reload.note].filter((part) => part !== '').join('; ');

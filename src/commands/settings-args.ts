@@ -64,11 +64,15 @@ export function loadSome(argv: readonly string[], io: Io, keys: readonly string[
   return problems.length === 0 && settings.rest !== undefined ? settings.rest : new BadSettings(problems);
 }
 
-/** Tells what is wrong with the settings. */
+/** Tells what is wrong with the settings; a flag that is none is a wrong call. */
 export function refuseSettings(command: string, { problems }: BadSettings, io: Io): number {
   for (const problem of problems) io.err(`rtp-cluster ${command}: ${formatProblem(problem)}`);
+  // What is said of --config is about its file.
+  const isMisused = problems.some(
+    ({ where, key }) => key === '' && where.startsWith('--') && where !== '--config',
+  );
 
-  return EXIT.failed;
+  return isMisused ? EXIT.usage : EXIT.failed;
 }
 
 /** Tells what is wrong with the call of a command. */

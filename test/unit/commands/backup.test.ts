@@ -117,10 +117,10 @@ describe('rtp-cluster backup', () => {
       expect((await call(backup, [target, '--config', config])).err[0]).toContain(
         `${config}:2: database.path: is 7`,
       );
-      expect((await call(backup, [target, '--config', join(folder, 'no')])).err[0]).toContain(
-        'there is no such file',
-      );
-      expect((await call(backup, [target, '--databse-path', path])).err[0]).toContain('no such flag');
+      const missing = await call(backup, [target, '--config', join(folder, 'no')]);
+      expect([missing.code, missing.err[0]]).toEqual([1, expect.stringContaining('there is no such file')]);
+      const misspelt = await call(backup, [target, '--databse-path', path]);
+      expect([misspelt.code, misspelt.err[0]]).toEqual([2, expect.stringContaining('no such flag')]);
     }));
 });
 
