@@ -39,6 +39,7 @@ import { type HttpApp, ListenProblem, listen } from './http/server.ts';
 import { driverOf, monitorOf } from './relay/of-node.ts';
 import { NoticeProblem, NoticeServer } from './relay/rtpproxy/notice-server.ts';
 import { DatabaseProblem, explain, openDatabase } from './store/open.ts';
+import { keepSpareRoom } from './store/spare-room.ts';
 import { Store } from './store/store.ts';
 import { type Clock, systemClock } from './util/clock.ts';
 import { Descriptors } from './util/descriptors.ts';
@@ -294,6 +295,7 @@ async function startNoticeServer(
 function startMemory(settings: Settings, clock: Clock) {
   const database = openDatabase(settings.database);
   if (database instanceof DatabaseProblem) return new StartProblem(database.message);
+  keepSpareRoom(settings.database.path);
   try {
     const store = new Store(database, clock);
     const calls = new CallTable(settings.calls.max);

@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { LockTaken, takeLock } from './lock.ts';
 import { migrate } from './migrations.ts';
 import { realPlace } from './places.ts';
+import { giveUpSpareRoom } from './spare-room.ts';
 import { WalSync } from './wal-sync.ts';
 
 export interface DatabaseOptions {
@@ -17,7 +18,11 @@ export interface DatabaseOptions {
 
 /** Why the database cannot be used. */
 export class DatabaseProblem {
-  constructor(readonly message: string) {}
+  constructor(
+    readonly message: string,
+    /** Whether it is for want of room on the disk. */
+    readonly isFull = false,
+  ) {}
 }
 
 export interface OpenDatabase {
@@ -30,7 +35,15 @@ export interface OpenDatabase {
 /** How long a statement waits for another process that writes, e.g. a person with a shell. It blocks everything. */
 const BUSY_MS = 100;
 
-export function openDatabase({ path: given, synchronous }: DatabaseOptions): OpenDatabase | DatabaseProblem {
+/** Opens it; on a full disk with the room that was put aside for that. */
+export function openDatabase(options: DatabaseOptions): OpenDatabase | DatabaseProblem {
+  const opened = openOnce(options);
+  const isFull = opened instanceof DatabaseProblem && opened.isFull;
+
+  return isFull && giveUpSpareRoom(options.path) ? openOnce(options) : opened;
+}
+
+function openOnce({ path: given, synchronous }: DatabaseOptions): OpenDatabase | DatabaseProblem {
   const path = given === ':memory:' ? given : realPlace(given);
   if (path !== ':memory:' && !existsSync(dirname(path))) {
     return new DatabaseProblem(
@@ -84,10 +97,14 @@ export function openDatabase({ path: given, synchronous }: DatabaseOptions): Ope
         `${path}: another rtp-cluster uses this database; stop it, or give this one a database.path of its own`,
       );
     }
-    if (error instanceof SQLiteError) return new DatabaseProblem(`${path}: ${explain(error)}`);
+    if (error instanceof SQLiteError)
+      return new DatabaseProblem(`${path}: ${explain(error)}`, FULL.test(error.code ?? ''));
     throw error;
   }
 }
+
+/** Codes of a full disk; the second is that of the index of the log, which could not be made as long as it must be. */
+const FULL = /^SQLITE_(FULL|IOERR_SHMSIZE)$/;
 
 const EXPLANATIONS: readonly (readonly [RegExp, string])[] = [
   [/NOTADB/, 'this file is not an SQLite database; give another database.path or restore a backup'],

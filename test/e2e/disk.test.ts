@@ -63,7 +63,7 @@ function pollReadiness(appliance: Appliance, status: number): Promise<Answer> {
   );
 }
 
-describe.skipIf(skipMount)('a disk that is full (really: a mounted file system of 4 MB)', () => {
+describe.skipIf(skipMount)('a disk that is full (really: a small mounted file system)', () => {
   test(
     'calls go on, /readyz is 503 with the cause, it recovers by itself, and what happened meanwhile is kept',
     async () => {
@@ -156,6 +156,32 @@ describe.skipIf(skipMount)('a disk that is full (really: a mounted file system o
       expect(kinds.filter((kind) => kind === 'store.durability_lost').length).toBe(3);
       expect(kinds.filter((kind) => kind === 'store.durability_regained').length).toBe(3);
       expect(await appliance.stop()).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'killed there it comes back by the room that was put aside, once, and calls go on',
+    async () => {
+      const disk = smallDisk(80);
+      const database = join(disk, 'cluster.db');
+      const before = await startAppliance({ binary, database });
+      await addNodes(before, [await startRelay(), await startRelay()]);
+      const live = await place(before.url, names(20, 'before'));
+      await before.kill();
+      fill(disk);
+
+      const after = await startAppliance({ binary, database });
+      expect(loggedEvents(after, 'store.spare_room_used')).toHaveLength(1);
+      for (const [callId, node] of live) {
+        const reply = await answer(after.url, callId);
+        expect([reply.status, reply.body.node]).toEqual([200, node]);
+      }
+      fill(disk);
+      for (const [callId, node] of await place(after.url, names(50, 'after'))) live.set(callId, node);
+      expect(sorted(await liveCalls(after))).toEqual(sorted(live));
+      await after.kill();
+      expectPlainRefusal(failToStart(database), database, 'make room');
     },
     TIMEOUT_MS,
   );

@@ -19,11 +19,11 @@ function mountProblem(): string | undefined {
   return code === 0 ? undefined : text;
 }
 
-/** A disk of 4 MB. */
-export function smallDisk(): string {
+/** A disk in memory. */
+export function smallDisk(megabytes = 4): string {
   const folder = join(temporaryFolder(), 'disk');
   mkdirSync(folder);
-  const { code, text } = command('mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder);
+  const { code, text } = command('mount', '-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder);
   if (code !== 0) throw new Error(`cannot mount a small disk: ${text}`);
   mounts.push(folder);
 
