@@ -3,6 +3,7 @@
 import { SQLiteError } from 'bun:sqlite';
 import {
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -46,11 +47,9 @@ export function copyDatabase(
   const from = realPlace(source);
   let file: number | undefined;
   try {
-    const lack = lackOfRoom(from, to);
-    if (lack !== undefined) return lack;
     // Opened by us first, and kept: what we sync and give away is what we made, whoever may write to that folder.
     file = openSync(to, 'wx', 0o600);
-    const copy = fill(from, to, file);
+    const copy = lackOfRoom(from, to) ?? fill(from, to, file);
     if (!(copy instanceof DatabaseProblem)) {
       ownLike(file, owner);
       fsyncSync(file);
@@ -72,20 +71,24 @@ export function copyDatabase(
 function lackOfRoom(from: string, to: string): DatabaseProblem | undefined {
   const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   const { bavail, bsize, blocks } = statfsSync(dirname(to));
+  const isShared = statSync(from, { throwIfNoEntry: false })?.dev === statSync(dirname(to)).dev;
   // While a log is moved into its file, it is there twice.
-  const wanted = sizeOf(from) + 2 * sizeOf(`${from}-wal`) + RESERVE;
+  const wanted = sizeOf(from) + 2 * sizeOf(`${from}-wal`) + (isShared ? RESERVE : 0);
   // No blocks at all are those of a file system that does not count.
   if (blocks === 0 || bavail * bsize >= wanted) return undefined;
   const [need, free] = [wanted, bavail * bsize].map((bytes) => `${Math.round(bytes / 1_000_000)} MB`);
 
   return new DatabaseProblem(
-    `${to}: the disk has ${free} left, and a copy wants up to ${need}, with some that stays free for the service; make room`,
+    `${dirname(to)}: its disk has ${free} left, and a copy wants up to ${need}${isShared ? ', with some that stays free for the service' : ''}; make room`,
   );
 }
 
 /** Removes a copy, and what SQLite leaves beside one it could not finish. */
 export function removeCopy(path: string): void {
-  for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  for (const suffix of ['', '-journal', '-wal', '-shm']) {
+    // On a read-only disk even the removal of nothing fails.
+    if (existsSync(path + suffix)) rmSync(path + suffix, { force: true });
+  }
 }
 
 /**

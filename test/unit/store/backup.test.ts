@@ -177,7 +177,7 @@ describe('a backup that cannot be made says why and leaves nothing:', () => {
       await makeDatabase(path, 'a');
       const { bavail, bsize } = statfsSync(folder);
       truncateSync(path, Math.min(bavail * bsize, 2 ** 43));
-      expect(refusal(path, target)).toMatch(/the disk has \d+ MB left, and a copy wants up to \d+ MB/);
+      expect(refusal(path, target)).toMatch(/its disk has \d+ MB left, and a copy wants up to \d+ MB/);
       expect(readdirSync(folder)).toEqual(['c.db']);
     }));
 
