@@ -1,5 +1,6 @@
 /** Where the service of some settings is asked, from its own host, and with which token. */
 
+import { accessSync, constants } from 'node:fs';
 import { BadSettings, loadSettings } from '../config/load.ts';
 import { showListen } from '../config/readers.ts';
 import type { Settings } from '../config/settings.ts';
@@ -23,11 +24,19 @@ export function serviceAccess(settings: Settings): ClientDefaults {
     ?.token;
 
   // The unix socket asks for none.
-  return {
-    ...serviceAddress(settings),
-    ...(token === undefined && unix !== '' ? { unix } : {}),
-    token,
-  };
+  const isWanted = token === undefined && unix !== '' && mayUse(unix);
+
+  return { ...serviceAddress(settings), ...(isWanted ? { unix } : {}), token };
+}
+
+function mayUse(socket: string): boolean {
+  try {
+    accessSync(socket, constants.R_OK | constants.W_OK);
+
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The service of this host, as far as this user may read its settings and tokens. */

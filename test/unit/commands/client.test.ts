@@ -58,6 +58,19 @@ describe("the service of this host's settings", () => {
     expect(stub.seen[0]?.authorization).toBe(`Bearer ${TOKEN}`);
   });
 
+  test('is asked over its unix socket where no token can be read, if the user may use that', async () => {
+    const stub = startStub({ 'GET /v1/nodes': { nodes: [] } });
+    ends.push(() => stub.stop());
+    const unix = join(folder, 'api.sock');
+    const text = `[http]\nlisten = "${new URL(stub.url).host}"\nunix = "${unix}"\n`;
+    const env = { RTP_CLUSTER_CONFIG: file('unix.toml', text) };
+    expect((await list([], env)).code).toBe(0);
+    expect(stub.seen.length).toBe(1);
+    const server = Bun.serve({ unix, fetch: () => Response.json({ nodes: [], by: 'unix' }) });
+    ends.push(() => server.stop(true));
+    expect((await list([], env)).out).toContain('"by":"unix"');
+  });
+
   test('keeps its token from any other service', async () => {
     const stub = startStub({ 'GET /v1/nodes': { nodes: [] } });
     ends.push(() => stub.stop());
