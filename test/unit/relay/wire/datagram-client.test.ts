@@ -251,6 +251,28 @@ describe('deadline', () => {
     expect(client.inFlight).toBe(0);
   });
 
+  test('that passed while the event loop stood still waits for what lies in the socket', async () => {
+    const { clock, net, client, ping } = await start();
+    const seen = ping(900);
+    clock.now += 2000;
+    clock.advance(1);
+    expect(client.inFlight).toBe(1);
+    net.answer(0, 'pong');
+    await settle();
+    expect(seen.outcome).toBe('said pong');
+  });
+
+  test('that passed so, without a reply, is over with the next tick, however late that comes too', async () => {
+    const { clock, ping } = await start();
+    const seen = ping(900);
+    for (const outcome of [undefined, 'silent']) {
+      clock.now += 2000;
+      clock.advance(1);
+      await settle();
+      expect(seen.outcome).toBe(outcome);
+    }
+  });
+
   test('a reply after it counts as late, once, and as unknown when the cookie is forgotten', async () => {
     const { clock, net, client, ping } = await start();
     ping(100);
