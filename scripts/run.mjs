@@ -19,7 +19,9 @@ const TASKS = {
   build: (args) => run(bun, ['scripts/build.ts', ...args]),
   release: (args) => run(bun, ['scripts/release.ts', ...args]),
   check: () =>
-    run(bin('tsc'), ['--noEmit', '-p', '.']) || run(bin('biome'), ['check', '--error-on-warnings', '.']),
+    run(bin('tsc'), ['--noEmit', '-p', '.']) ||
+    run(bin('tsc'), ['--noEmit', '-p', 'src/ui/page']) ||
+    run(bin('biome'), ['check', '--error-on-warnings', '.']),
   format: () => run(bin('biome'), ['check', '--write', '.']),
   test: (args) => run(bun, ['scripts/test.ts', ...args]),
   e2e: () => run(bun, ['scripts/test.ts', 'netns']),

@@ -74,13 +74,17 @@ function readReport(path: string): Count | undefined {
 }
 
 const PARTS: Readonly<Record<string, () => void>> = {
-  types: () => step('types (tsc)', bin('tsc'), ['--noEmit', '-p', '.']),
+  types: () => {
+    step('types (tsc)', bin('tsc'), ['--noEmit', '-p', '.']);
+    step('types of the page (tsc)', bin('tsc'), ['--noEmit', '-p', 'src/ui/page']);
+  },
   style: () => step('lint and format (biome)', bin('biome'), ['check', '--error-on-warnings', '.']),
   unit: () => suite('test/unit'),
   build: () => step('build of the binary', process.execPath, ['scripts/build.ts']),
   contract: () => suite('test/contract'),
   e2e: () => suite('test/e2e'),
   netns: () => suite('test/netns'),
+  browser: () => suite('test/browser'),
   install: () => {
     provideRoot();
     suite('test/install');
@@ -96,12 +100,16 @@ if (unknown !== undefined) {
 const parts = wanted.length === 0 ? Object.keys(PARTS) : wanted;
 if (parts.includes('contract')) await ensure(['rtpengine-daemon'], 'a real relay');
 if (parts.includes('e2e'))
-  await ensure(['kamailio', 'kamailio-utils-modules', 'sip-tester'], 'real SIP calls');
+  await ensure(
+    ['kamailio', 'kamailio-utils-modules', 'sip-tester', 'prometheus'],
+    'real SIP calls, and metrics as Prometheus reads them',
+  );
 if (parts.includes('netns'))
   await ensure(
     ['kamailio', 'kamailio-utils-modules', 'sip-tester', 'rtpengine-daemon', 'iproute2', 'nftables'],
     'real calls in network namespaces',
   );
+if (parts.includes('browser')) await ensure(['rtpengine-daemon', 'chromium'], 'the dashboard in a browser');
 if (parts.includes('unit')) await ensure(['shellcheck'], 'a look at install.sh');
 if (parts.includes('install'))
   await ensure(

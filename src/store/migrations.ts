@@ -4,6 +4,7 @@ import type { Database } from 'bun:sqlite';
 import first from '../../drizzle/0000_first.sql' with { type: 'text' };
 import fleet from '../../drizzle/0001_fleet.sql' with { type: 'text' };
 import rtpproxy from '../../drizzle/0002_rtpproxy.sql' with { type: 'text' };
+import dashboard from '../../drizzle/0003_dashboard.sql' with { type: 'text' };
 import journal from '../../drizzle/meta/_journal.json' with { type: 'json' };
 
 /** One line for each file in `drizzle/`, in the order of its journal; a test compares the two. */
@@ -11,6 +12,7 @@ const SQL: Readonly<Record<string, string>> = {
   '0000_first': first,
   '0001_fleet': fleet,
   '0002_rtpproxy': rtpproxy,
+  '0003_dashboard': dashboard,
 };
 
 export interface Migration {

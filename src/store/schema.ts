@@ -1,7 +1,7 @@
 /** The tables. Time stamps are UTC milliseconds; texts that come from SIP are byte strings. */
 
 import { sql } from 'drizzle-orm';
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { HEALTHS, ORDERS } from '../domain/state.ts';
 import { LOAD_MEASURES, POLICIES } from '../placement/policy.ts';
 
@@ -73,6 +73,8 @@ export const nodeSet = sqliteTable('node_set', {
   loadBy: text('load_by', { enum: LOAD_MEASURES }).notNull().default('sessions'),
   /** Percent of a node's media ports that new calls leave free. */
   portReserve: integer('port_reserve').notNull().default(5),
+  /** Whether each of its nodes gets a call of ours with real RTP once a minute. */
+  mediaProbe: integer('media_probe', { mode: 'boolean' }).notNull().default(false),
 });
 
 /**
@@ -191,3 +193,46 @@ export const trace = sqliteTable(
   },
   (table) => [index('trace_call').on(table.callId)],
 );
+
+/** What a node did over some minutes, for plots; rates per second and means of that time. Null where nobody knows. WITHOUT ROWID, as `leg`. */
+export const nodeSample = sqliteTable(
+  'node_sample',
+  {
+    nodeId: integer('node_id')
+      .notNull()
+      .references(() => node.id, { onDelete: 'cascade' }),
+    /** Its end. */
+    at: integer('at').notNull(),
+    /** Share of the time in which it was up, 0 to 1. */
+    up: real('up'),
+    calls: real('calls'),
+    sessions: real('sessions'),
+    portsInUse: real('ports_in_use'),
+    portsTotal: real('ports_total'),
+    placedPerS: real('placed_per_s'),
+    packetsPerS: real('packets_per_s'),
+    errorsPerS: real('errors_per_s'),
+    rttMs: real('rtt_ms'),
+    /** Of the media probe: packets lost, 0 to 100, and the time they took both ways. */
+    probeLoss: real('probe_loss'),
+    probeDelayMs: real('probe_delay_ms'),
+  },
+  (table) => [primaryKey({ columns: [table.nodeId, table.at] })],
+);
+
+/** The same of the whole fleet and of this program. */
+export const fleetSample = sqliteTable('fleet_sample', {
+  at: integer('at').primaryKey(),
+  nodesUp: real('nodes_up'),
+  calls: real('calls'),
+  sessions: real('sessions'),
+  placedPerS: real('placed_per_s'),
+  requestsPerS: real('requests_per_s'),
+  failedPerS: real('failed_per_s'),
+  /** Time requests took, half of them and 99 of 100. */
+  p50Ms: real('p50_ms'),
+  p99Ms: real('p99_ms'),
+  /** The longest time the event loop stood still, and a commit took. */
+  loopDelayMs: real('loop_delay_ms'),
+  commitMs: real('commit_ms'),
+});
