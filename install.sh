@@ -917,7 +917,8 @@ next_steps() {
 	say '2. Point the proxy at us, OpenSIPS or Kamailio:'
 	say "                      $parameter"
 	say '   Flags and whole scripts are in docs/ng.md; by HTTP instead: '"$(api_url)/openapi"
-	say "3. Watch:             $program top          Log: journalctl -u rtp-cluster"
+	say "3. Watch:             $(api_url)/ in a browser on this host, or $program top; log: journalctl -u rtp-cluster"
+	say '                      From another host: docs/dashboard.md'
 }
 
 tell_token() {

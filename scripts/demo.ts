@@ -32,6 +32,9 @@ takes fake ones, and says so.`;
 const USUAL_HTTP_PORT = 7888;
 const USUAL_NG_PORT = 2223;
 const PACKETS = 50;
+/** While the demo stays up, calls go on so that there is something to see: packets of each, and the time between two, ms. */
+const LIVE_PACKETS = 400;
+const LIVE_EVERY_MS = 2000;
 /** The phones; the outer one is known to the relays as `OUTSIDE`, see Gateway. */
 const INNER_PHONE = '127.10.0.101';
 const OUTER_PHONE = '127.20.0.101';
@@ -114,8 +117,9 @@ outer phone none to inner ones, so a wrong address would be silence.`,
     };
     const rows: string[][] = [];
     let isGood = true;
+    const parts = { appliance, gateway, relays, packets: PACKETS };
     for (const way of ['out', 'in'] as const) {
-      const call = await placeCall(doors[way], appliance, gateway, relays, way);
+      const call = await placeCall(doors[way], way, parts);
       rows.push(...call.rows);
       isGood &&= call.isGood;
     }
@@ -131,7 +135,7 @@ outer phone none to inner ones, so a wrong address would be silence.`,
     say(isGood ? 'All as it must be.' : 'NOT as it must be; see the table.');
     if (isOnce) return isGood ? 0 : 1;
     printWhereToLook(appliance);
-    await untilSignal();
+    await keepCalling(doors, { ...parts, packets: LIVE_PACKETS }, untilSignal());
     say('\nStopping.');
 
     return isGood ? 0 : 1;
@@ -185,13 +189,40 @@ function setOf(way: 'out' | 'in'): number {
   return way === 'out' ? 0 : 1;
 }
 
+/** What every call needs. */
+interface CallParts {
+  readonly appliance: Appliance;
+  readonly gateway: Gateway;
+  readonly relays: readonly DemoRelay[];
+  /** Of each party, one in 20 ms. */
+  readonly packets: number;
+}
+
+/** A new call now and then, some at a time, until the end; those under way end with their relays. */
+async function keepCalling(
+  doors: Readonly<Record<'out' | 'in', Door>>,
+  parts: CallParts,
+  end: Promise<void>,
+): Promise<void> {
+  let isOver = false;
+  void end.then(() => {
+    isOver = true;
+  });
+  for (let count = 0; !isOver; count++) {
+    const way = count % 2 === 0 ? 'out' : 'in';
+    // A relay that its user stops on purpose is no reason to end the demo.
+    placeCall(doors[way], way, parts).catch((error) => {
+      if (!isOver) say(`a call failed: ${messageOf(error)}`);
+    });
+    await Promise.race([Bun.sleep(LIVE_EVERY_MS), end]);
+  }
+}
+
 /** INVITE, 200, talk, BYE, as a SIP proxy hands them over. */
 async function placeCall(
   door: Door,
-  appliance: Appliance,
-  gateway: Gateway,
-  relays: readonly DemoRelay[],
   way: 'out' | 'in',
+  { appliance, gateway, relays, packets }: CallParts,
 ): Promise<{ rows: string[][]; isGood: boolean }> {
   const callId = `demo-${way}bound-${crypto.randomUUID().slice(0, 8)}@127.0.0.1`;
   const inner = await openInner(callId);
@@ -207,10 +238,12 @@ async function placeCall(
     const relay = relays.find(({ id }) => id === call.node_id);
     if (relay?.isFake === false) {
       await gateway.open(outer.told);
-      await converse(caller.phone, callee.phone, PACKETS);
+      await converse(caller.phone, callee.phone, packets);
     }
     await door.bye(callId);
-    const parties = [caller, callee].map((party) => judge(party, party === caller ? callee : caller, relay));
+    const parties = [caller, callee].map((party) =>
+      judge(party, party === caller ? callee : caller, relay, packets),
+    );
     const name = way === 'out' ? 'outbound' : 'inbound';
 
     return {
@@ -258,6 +291,7 @@ function judge(
   { side, phone, told }: Party,
   partner: Party,
   relay: DemoRelay | undefined,
+  packets: number,
 ): { row: string[]; isGood: boolean } {
   const wanted = relay?.[side] ?? 'no node';
   const isFake = relay?.isFake === true;
@@ -265,7 +299,7 @@ function judge(
   const faults = [
     told.address === wanted ? [] : ['wrong address'],
     isFake || heard.partner === partner.phone.sent ? [] : [`${partner.phone.sent - heard.partner} lost`],
-    !isFake && sent !== PACKETS ? ['could not send'] : [],
+    !isFake && sent !== packets ? ['could not send'] : [],
     heard.echo > 0 ? ['heard itself'] : [],
     heard.foreign + heard.elsewhere > 0 ? ['heard others'] : [],
   ].flat();
@@ -290,9 +324,10 @@ function printWhereToLook({ url }: Appliance): void {
   const sdp =
     'v=0\\r\\no=- 1 1 IN IP4 10.0.0.9\\r\\ns=-\\r\\nc=IN IP4 10.0.0.9\\r\\nt=0 0\\r\\nm=audio 4000 RTP/AVP 8\\r\\n';
   say(`
-The appliance and the relays stay up; Ctrl-C ends them.
-  API      ${url}/v1/nodes   ${url}/v1/calls   ${url}/v1/calls?state=ended
-  Reading  ${url}/openapi
+The appliance and the relays stay up, with a new call every two seconds; Ctrl-C ends them.
+  Dashboard  ${url}/
+  API        ${url}/v1/nodes   ${url}/v1/calls   ${url}/v1/calls?state=ended
+  Reading    ${url}/openapi   ${url}/metrics
   An offer of your own, handed over as a SIP proxy would:
     printf '${sdp}' | curl -s --data-binary @- -H 'Content-Type: application/sdp' '${url}/v1/media/auto?${query}'
   and the same call afterwards:
