@@ -24,6 +24,9 @@ export interface SdpRequest {
   readonly isKept?: boolean;
 }
 
+/** What of a node this needs: a probe has no more, as its node may not be in the fleet yet. */
+export type Anchor = Pick<Member, 'id' | 'node'>;
+
 /** An address literal with its family. */
 export interface WantedAddress {
   readonly address: string;
@@ -35,7 +38,7 @@ export interface WantedAddress {
  * side, in family `family` if the node has it.
  */
 export function wantedAddress(
-  member: Member,
+  member: Anchor,
   { facts, sides }: Pick<SdpRequest, 'facts' | 'sides'>,
   family: Family,
 ): WantedAddress | Failure {
@@ -69,7 +72,7 @@ export function relayCall({ callId, memo, callerTag, legs }: Call): RelayCall {
 /** @param memo what the node's driver remembers of the call; null if the node does not have it yet */
 export function relayRequest(
   { facts, sdp, sent, sides, isKept }: SdpRequest,
-  member: Member,
+  member: Anchor,
   { address, family }: WantedAddress,
   { isNew, isFinal = false, memo }: { isNew: boolean; isFinal?: boolean; memo: string | null },
 ): MediaRequest {
@@ -104,7 +107,7 @@ export function relayRequest(
 export function checkReply(
   returned: string,
   { facts, sdp, sent, sides }: SdpRequest,
-  { id, node }: Member,
+  { id, node }: Anchor,
   { address, family }: WantedAddress,
 ): string | Failure {
   if (returned === '') return new Failure('RTPC_RELAY_REFUSED', `node ${id} returned no SDP`);

@@ -1,6 +1,7 @@
 /** The calls in memory: found by Call-ID, counted by node and set, bounded. */
 
 import type { Call } from '../domain/call.ts';
+import { endWord } from './ends.ts';
 
 /**
  * How long an ended call stays in memory, ms: retransmitted BYEs and late requests come within 64*T1 of 32 s
@@ -15,6 +16,8 @@ export class CallTable {
   readonly max: number;
   /** Calls that were added since the start, those that ended included. */
   begun = 0;
+  /** Those that ended since, by the word of their reason. */
+  readonly ends = new Map<string, number>();
   readonly #calls = new Map<string, Call>();
   readonly #ended = new Map<string, Call>();
   readonly #byNode = new Map<number, Load>();
@@ -40,6 +43,11 @@ export class CallTable {
   /** A call that ended a short while ago. */
   getEnded(callId: string): Call | undefined {
     return this.#ended.get(callId);
+  }
+
+  /** How many calls that ended a short while ago are in memory. */
+  get endedSize(): number {
+    return this.#ended.size;
   }
 
   /** Calls that ended a short while ago. */
@@ -72,6 +80,8 @@ export class CallTable {
 
   /** Marks a call as ended. */
   end(call: Call, reason: string, now: number): void {
+    const word = endWord(reason);
+    this.ends.set(word, (this.ends.get(word) ?? 0) + 1);
     call.state = 'ended';
     call.endReason = reason;
     call.updatedAt = now;

@@ -6,7 +6,7 @@ import { Failure } from '../domain/errors.ts';
  * Commands known to concern calls that can be checked. Others are refused, unknown ones too: they could act on the whole
  * node, begin a call nobody placed, or bring back an SDP whose address nobody looks at.
  */
-const COMMANDS: ReadonlySet<string> = new Set([
+export const COMMANDS: ReadonlySet<string> = new Set([
   ...['start recording', 'pause recording', 'stop recording', 'start forwarding', 'stop forwarding'],
   ...['block DTMF', 'unblock DTMF', 'block media', 'unblock media', 'silence media', 'unsilence media'],
   ...['play media', 'stop media', 'play DTMF'],

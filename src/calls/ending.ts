@@ -10,6 +10,7 @@ import { relayCall } from './anchor.ts';
 import type { DeleteFacts } from './facts.ts';
 import type { Ledger } from './ledger.ts';
 import type { Search } from './search.ts';
+import type { Step } from './step.ts';
 import type { Strays } from './strays.ts';
 
 export interface EndingParts {
@@ -39,9 +40,13 @@ export class Ending {
 
   /**
    * Ends a call, or one branch of it.
+   * @param step gets what the node received to the end, if it said so
    * @returns what the node said, its last statistics; undefined if it did not answer and will be told again
    */
-  async delete(facts: DeleteFacts): Promise<{ reply: NgDict | undefined } | Failure> {
+  async delete(
+    facts: DeleteFacts,
+    step?: Pick<Step, 'streams'>,
+  ): Promise<{ reply: NgDict | undefined } | Failure> {
     const { clock, fleet, ledger, search, strays } = this.#parts;
     const call = ledger.get(facts.callId);
     if (call === undefined) {
@@ -90,6 +95,8 @@ export class Ending {
     else if (ng !== undefined && ng.delayS !== 0) ledger.mayReturn(call);
     if (!isBranch) await ledger.end(call, facts.reason, told);
     const result = await told;
+    if (step !== undefined && !isBranch && result !== undefined && !(result instanceof RelayFailure))
+      step.streams = result.streams ?? null;
     if (isBranch && result !== undefined && !(result instanceof RelayFailure) && result.left !== undefined) {
       ledger.remember(call, result.left.memo, result.left.sessions);
     }

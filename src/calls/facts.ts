@@ -1,5 +1,6 @@
 /** What the doors tell the use cases, and what they get back. */
 
+import type { Door } from '../domain/door.ts';
 import type { Direction, Side } from '../domain/side.ts';
 import type { NgDict } from '../relay/driver.ts';
 
@@ -26,6 +27,8 @@ export interface CallFacts {
   readonly initial?: string;
   /** Whether the sender is the called party; then a set's default direction is turned round. Unknown if missing. */
   readonly isFromCallee?: boolean;
+  /** Where it came in; `http` if missing. */
+  readonly door?: Door;
 }
 
 export interface OfferFacts extends CallFacts {

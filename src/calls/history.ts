@@ -1,75 +1,19 @@
 /**
  * What was done for each call and why, for people who ask afterwards: every request with its timing, the nodes that were
- * considered, every try, the addresses in the SDP before and after. Kept in memory for a moment, then written in one row for
+ * considered, every try, the SDP before and after. Kept in memory for a moment, then written in one row for
  * several requests, so that it costs the call path next to nothing. A crash may lose the last moments of it.
  */
 
-import type { ErrorCode } from '../domain/errors.ts';
-import type { Decision } from '../placement/choose.ts';
-import type { RelayFailureKind } from '../relay/driver.ts';
-import { addressesIn } from '../sdp/outline.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
-
-/** One try to hand an offer to a node. */
-export interface Try {
-  readonly node: number;
-  readonly result: 'ok' | 'wrong-address' | 'still-deleting' | 'node-down' | RelayFailureKind;
-  /** The relay's own words, or ours; '' if it worked. */
-  readonly reason: string;
-  readonly took_ms: number;
-}
-
-/** One request of a call, while it runs and after. */
-export interface Step {
-  /** UTC ms. */
-  readonly at: number;
-  /** What was asked: `offer`, `answer`, `delete`, `query`, the name of a command. */
-  readonly operation: string;
-  /** The SIP message behind it, as `INVITE` or `200 INVITE`; null if the client named the operation. */
-  readonly message: string | null;
-  took_ms: number;
-  result: 'ok' | ErrorCode;
-  /** Why it failed; '' if it did not. */
-  reason: string;
-  node: number | null;
-  /** Sender's and reader's side, as `inner>outer`; null where there is no SDP. */
-  sides: string | null;
-  /** Why it was placed where it was; null if there was nothing to place. */
-  decision: Decision | null;
-  tries: Try[];
-  /** Addresses the sender wrote and the reader got, as `audio 192.0.2.1:4000`. */
-  received: readonly string[];
-  returned: readonly string[];
-}
-
-/** A request begins. @param at UTC ms */
-export function beginStep(at: number, operation: string, message: string | null = null): Step {
-  return {
-    at,
-    operation,
-    message,
-    took_ms: 0,
-    result: 'ok',
-    reason: '',
-    node: null,
-    sides: null,
-    decision: null,
-    tries: [],
-    received: [],
-    returned: [],
-  };
-}
-
-/** The SDP texts of a step, until somebody looks for their addresses. */
-interface Texts {
-  received: string;
-  returned: string;
-}
+import { cutSdp, dropSdp, type Step, sdpLength } from './step.ts';
+import { type NotedStep, noted, packSteps, unpackSteps } from './step-rows.ts';
 
 interface Waiting {
   readonly since: number;
   readonly steps: Step[];
+  /** Characters of SDP in the steps. */
+  sdp: number;
 }
 
 /** How long steps wait for further ones of their call, ms, and how often we look. */
@@ -77,18 +21,36 @@ const WAIT_MS = 2000;
 const TICK_MS = 50;
 /** Calls that may wait; beyond, the oldest are written at once. */
 const MAX_WAITING = 20_000;
-/** Rows written at a time, so that nothing on the call path waits for it longer than a ms or two. */
+/** Rows written at a time, and characters of SDP in them, so that nothing on the call path waits for it longer than a ms or two. */
 const ROWS_AT_A_TIME = 100;
+const SDP_AT_A_TIME = 524_288;
 /** Steps of one call that wait: a client that repeats itself must not fill the memory. */
 const MAX_STEPS = 64;
+/** Characters of SDP that wait, of one call and of all; beyond, steps are noted without their SDP. */
+const MAX_CALL_SDP = 131_072;
+const MAX_ALL_SDP = 67_108_864;
+
+/** What was done for one call. */
+export interface CallHistory {
+  /** Oldest first. */
+  readonly steps: readonly NotedStep[];
+  /** Whether there are too many to be told, so that some between the first ones and the newest are left out. */
+  readonly isPartial: boolean;
+}
+
+/** Text read of one call, characters, which takes some 20 ms; a call of a day with all its re-INVITEs has less. */
+const MAX_TEXT = 4_194_304;
+/** What counts for a step besides its SDP, and for a damaged row: it may have taken long to find out. */
+const STEP_TEXT = 1024;
+const DAMAGED_TEXT = 262_144;
 
 export class History {
-  readonly counters = { rows: 0, droppedSteps: 0 };
+  readonly counters = { rows: 0, droppedSteps: 0, cutSdp: 0, damagedRows: 0 };
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #texts = new WeakMap<Step, Texts>();
   readonly #stopTick: () => void;
+  #sdp = 0;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -96,26 +58,40 @@ export class History {
     this.#stopTick = clock.every(TICK_MS, () => this.#flush(clock.monotonic() - WAIT_MS));
   }
 
-  /** The SDP of a step: as it came, and as it left. */
-  note(step: Step, received: string, returned: string): void {
-    this.#texts.set(step, { received, returned });
-  }
-
   /** A request has ended. */
   add(callId: string, step: Step): void {
     const waiting = this.#waiting.get(callId);
     if (waiting === undefined) {
-      this.#waiting.set(callId, { since: this.#clock.monotonic(), steps: [step] });
+      const begun = { since: this.#clock.monotonic(), steps: [], sdp: 0 };
+      this.#waiting.set(callId, begun);
+      this.#keep(begun, step);
       if (this.#waiting.size > MAX_WAITING) this.#flush(Number.POSITIVE_INFINITY);
-    } else if (waiting.steps.length < MAX_STEPS) waiting.steps.push(step);
+    } else if (waiting.steps.length < MAX_STEPS) this.#keep(waiting, step);
     else this.counters.droppedSteps++;
   }
 
-  /** All that is known of a call, oldest first. */
-  of(callId: string): Step[] {
-    const stored = this.#store.stepsOf(callId).flatMap((text): Step[] => JSON.parse(text));
+  /** What is known of a call. */
+  of(callId: string): CallHistory {
+    const { rows, isPartial } = this.#store.stepsOf(callId);
+    const waiting = (this.#waiting.get(callId)?.steps ?? []).map(noted);
+    const [first, ...others] = rows;
+    const newest: NotedStep[][] = [waiting];
+    let room = MAX_TEXT;
+    for (const row of others.reverse()) {
+      if (room <= 0) break;
+      const steps = this.#unpack(row);
+      room -= steps.reduce(
+        (sum, step) => sum + STEP_TEXT + sdpLength(step),
+        steps.length === 0 ? DAMAGED_TEXT : 0,
+      );
+      newest.push(steps);
+    }
+    const begin = first === undefined ? [] : this.#unpack(first);
 
-    return [...stored, ...(this.#waiting.get(callId)?.steps ?? []).map((step) => this.#complete(step))];
+    return {
+      steps: [...begin, ...newest.reverse().flat()],
+      isPartial: isPartial || newest.length <= others.length,
+    };
   }
 
   /** Writes what waits. */
@@ -124,28 +100,36 @@ export class History {
     while (this.#waiting.size > 0) this.#flush(Number.POSITIVE_INFINITY);
   }
 
+  #unpack(row: Uint8Array | string): NotedStep[] {
+    const steps = unpackSteps(row);
+    if (steps === undefined) this.counters.damagedRows++;
+
+    return steps ?? [];
+  }
+
+  #keep(waiting: Waiting, step: Step): void {
+    cutSdp(step);
+    const length = sdpLength(step);
+    if (waiting.sdp + length > MAX_CALL_SDP || this.#sdp + length > MAX_ALL_SDP) dropSdp(step);
+    if (step.is_sdp_cut) this.counters.cutSdp++;
+    const kept = sdpLength(step);
+    waiting.sdp += kept;
+    this.#sdp += kept;
+    waiting.steps.push(step);
+  }
+
   /** Writes some of the calls that wait since `before` (monotonic ms), oldest first. */
   #flush(before: number): void {
     let rows = 0;
-    for (const [callId, { since, steps }] of this.#waiting) {
-      if (since > before || rows >= ROWS_AT_A_TIME) break;
+    let written = 0;
+    for (const [callId, { since, steps, sdp }] of this.#waiting) {
+      if (since > before || rows >= ROWS_AT_A_TIME || written >= SDP_AT_A_TIME) break;
       rows++;
+      written += sdp;
+      this.#sdp -= sdp;
       this.#waiting.delete(callId);
-      const complete = steps.map((step) => this.#complete(step));
-      this.#store.noteSteps(callId, steps[0]?.at ?? 0, JSON.stringify(complete));
+      this.#store.noteSteps(callId, steps[0]?.at ?? 0, packSteps(steps));
     }
     this.counters.rows += rows;
-  }
-
-  /** A step with the addresses of its SDP. */
-  #complete(step: Step): Step {
-    const texts = this.#texts.get(step);
-    if (texts === undefined) return step;
-
-    return {
-      ...step,
-      received: addressesIn(texts.received),
-      returned: addressesIn(texts.returned),
-    };
   }
 }

@@ -1,7 +1,8 @@
 /** What must be tidied now and then, in slices that hold up no call. */
 
 import type { Call } from '../domain/call.ts';
-import type { RetentionLimits, Store } from '../store/store.ts';
+import type { RetentionLimits } from '../store/retention.ts';
+import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import type { CallTable } from './call-table.ts';
 import type { Checkup } from './checkup.ts';

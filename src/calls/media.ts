@@ -24,10 +24,10 @@ import {
 } from './anchor.ts';
 import type { Directions } from './directions.ts';
 import type { AnswerFacts, CallFacts, OfferFacts, Relayed } from './facts.ts';
-import { beginStep, type History } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import { NotPlaced, type Offering } from './offering.ts';
 import type { Search } from './search.ts';
+import { beginStep } from './step.ts';
 import type { Strays } from './strays.ts';
 
 /** The parts the use cases work with. */
@@ -39,7 +39,6 @@ export interface MediaParts {
   readonly strays: Strays;
   readonly search: Search;
   readonly watch: Pick<Watch, 'recheck' | 'hold'>;
-  readonly history: Pick<History, 'note'>;
   readonly clock: Clock;
 }
 
@@ -83,7 +82,9 @@ export class Media {
     deadline = this.deadline(),
     step = beginStep(this.#parts.clock.utc(), 'offer'),
   ): Promise<Relayed | Failure> {
-    const { clock, directions, history, ledger, offering } = this.#parts;
+    const { clock, directions, ledger, offering } = this.#parts;
+    step.tag = facts.fromTag;
+    step.sdp_received = facts.sdp;
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -125,7 +126,7 @@ export class Media {
       return placed.failure;
     }
     const { sdp, member, reply } = placed;
-    history.note(step, facts.sdp, sdp);
+    step.sdp_returned = sdp;
     if (returning !== undefined) ledger.revive(returning);
     if (reply.isRenewed === true && call !== undefined) ledger.renewed(call);
     const placedNow = await ledger.offered(call, known, member, {
@@ -156,7 +157,9 @@ export class Media {
     deadline = this.deadline(),
     step = beginStep(this.#parts.clock.utc(), 'answer'),
   ): Promise<Relayed | Failure> {
-    const { clock, directions, fleet, history, ledger, strays } = this.#parts;
+    const { clock, directions, fleet, ledger, strays } = this.#parts;
+    step.tag = facts.toTag;
+    step.sdp_received = facts.sdp;
     const sent = outline(facts.sdp);
     const defect = findDefect(facts.sdp, sent);
     if (defect !== undefined) return new Failure('RTPC_BAD_SDP', defect);
@@ -208,7 +211,7 @@ export class Media {
     }
     const sdp = checkReply(reply.sdp, request, member, address);
     if (sdp instanceof Failure) return sdp;
-    history.note(step, facts.sdp, sdp);
+    step.sdp_returned = sdp;
     if (returning !== undefined) ledger.revive(returning);
     ledger.answered(call, facts, facts.isFinal, {
       tag: facts.toTag,

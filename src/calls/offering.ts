@@ -22,8 +22,8 @@ import {
   type SdpRequest,
   wantedAddress,
 } from './anchor.ts';
-import type { Step, Try } from './history.ts';
 import { wishesOf } from './kinds.ts';
+import type { Step, Try } from './step.ts';
 import type { Strays } from './strays.ts';
 
 export interface OfferingParts {

@@ -9,7 +9,7 @@ import { Failure } from '../domain/errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
 import type { Watch } from '../fleet/watch.ts';
-import { isCanary } from '../relay/checks.ts';
+import { isLeftBehind, isTestCall } from '../relay/checks.ts';
 import { RelayFailure, type RelayMonitor } from '../relay/driver.ts';
 import { MAX_UDP_LIST } from '../relay/ng/monitor.ts';
 import { explain } from '../store/open.ts';
@@ -52,7 +52,7 @@ export interface Report {
   readonly kept: number;
   /** Calls the node does not have any more; they were ended here. */
   readonly lost: number;
-  /** Calls that ended here by BYE, or canaries of ours, that the node still had; it is told to delete them. */
+  /** Calls that ended here by BYE, or test calls of ours, that the node still had; it is told to delete them. */
   readonly strays: number;
   /** Calls on the node that are not ours; of a relay that only counts its sessions, those above ours. */
   readonly foreign: number;
@@ -343,8 +343,7 @@ export class Reconcile {
     // A call that lives is never deleted because of a list: this may be the relay of its own node under another name. What it
     // left behind when it moved is among the strays already.
     if (live !== undefined) return 'settled';
-    // Canaries are deleted at once by whoever sent them; that it is done twice does no harm.
-    if (isCanary(callId)) return 'stray';
+    if (isTestCall(callId)) return isLeftBehind(callId, listedAt) ? 'stray' : 'settled';
     const ended = calls.getEnded(callId) ?? store.findEndedCall(callId);
     // What ended otherwise may still have media, or was made anew under its Call-ID by another controller: an INVITE repeated
     // with credentials, for one. After a BYE nobody uses a Call-ID again.

@@ -18,6 +18,8 @@ interface Replay {
 }
 
 export class Replays {
+  /** Requests answered from here, and calls whose answers were forgotten before their time. */
+  readonly counters = { replayed: 0, forgotten: 0 };
   readonly #clock: Clock;
   readonly #byCall = new Map<string, readonly Replay[]>();
   #bytes = 0;
@@ -26,10 +28,23 @@ export class Replays {
     this.#clock = clock;
   }
 
+  /** Calls with answers that are kept. */
+  get size(): number {
+    return this.#byCall.size;
+  }
+
+  /** Bytes that are kept. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get(callId: string, same: string): Relayed | undefined {
     const replay = this.#byCall.get(callId)?.find((known) => known.same === same);
 
-    return replay !== undefined && replay.until > this.#clock.monotonic() ? replay.answer : undefined;
+    if (replay === undefined || replay.until <= this.#clock.monotonic()) return undefined;
+    this.counters.replayed++;
+
+    return replay.answer;
   }
 
   put(callId: string, same: string, answer: Relayed): void {
@@ -43,6 +58,7 @@ export class Replays {
     this.#bytes += size(kept);
     for (const oldest of this.#byCall.keys()) {
       if (this.#bytes <= MAX_BYTES) break;
+      this.counters.forgotten++;
       this.forget(oldest);
     }
   }

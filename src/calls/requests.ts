@@ -1,15 +1,16 @@
 /** The way into the use cases for every door: one request at a time per call, the same request only once, each logged. */
 
-import { type Call, findTag } from '../domain/call.ts';
+import type { Door } from '../domain/door.ts';
 import { Failure } from '../domain/errors.ts';
 import { type Direction, reverse } from '../domain/side.ts';
 import type { NgDict } from '../relay/driver.ts';
-import { type CallMemory, decide, type SipFacts, transactionOf } from '../sip/facts.ts';
+import { memoryOf } from '../sip/call-memory.ts';
+import { decide, type SipFacts, transactionOf } from '../sip/facts.ts';
 import type { Clock } from '../util/clock.ts';
-import { log } from '../util/log.ts';
 import type { Ending } from './ending.ts';
 import type { AnswerFacts, CallFacts, DeleteFacts, OfferFacts, Relayed } from './facts.ts';
-import { beginStep, type History, type Step } from './history.ts';
+import type { History } from './history.ts';
+import { Journal, type Observer } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { Media, NodeReply } from './media.ts';
 import type { Replays } from './replays.ts';
@@ -33,11 +34,13 @@ export interface SipRequest {
 export const NOTHING = Symbol('nothing to change');
 
 export class Requests {
+  /** Requests whose time was over before those before them had ended. */
+  readonly counters = { overdue: 0 };
   readonly #media: Media;
   readonly #ending: Ending;
   readonly #ledger: Ledger;
   readonly #replays: Replays;
-  readonly #history: History;
+  readonly #journal: Journal;
   readonly #clock: Clock;
   readonly #serial = new Serial();
 
@@ -48,13 +51,19 @@ export class Requests {
     replays: Replays,
     history: History,
     clock: Clock,
+    observer: Observer,
   ) {
     this.#media = media;
     this.#ending = ending;
     this.#ledger = ledger;
     this.#replays = replays;
-    this.#history = history;
+    this.#journal = new Journal({ ledger, history, observer, clock });
     this.#clock = clock;
+  }
+
+  /** Requests of the same call, one after the other. */
+  get serial(): Pick<Serial, 'size' | 'counters'> {
+    return this.#serial;
   }
 
   /** Whether requests of this call are under way. */
@@ -87,7 +96,13 @@ export class Requests {
     const same = ['offer', fromTag, toTag, branch, rest(facts), sdp].join('\n');
 
     return this.#run(callId, same, (deadline) =>
-      this.#timed('offer', callId, null, (step) => this.#media.offer(facts, deadline, step)),
+      this.#journal.run(
+        'offer',
+        callId,
+        null,
+        (step) => this.#media.offer(facts, deadline, step),
+        facts.door,
+      ),
     );
   }
 
@@ -96,7 +111,13 @@ export class Requests {
     const same = ['answer', fromTag, toTag, branch, rest(facts), sdp].join('\n');
 
     return this.#run(callId, same, (deadline) =>
-      this.#timed('answer', callId, null, (step) => this.#media.answer(facts, deadline, step)),
+      this.#journal.run(
+        'answer',
+        callId,
+        null,
+        (step) => this.#media.answer(facts, deadline, step),
+        facts.door,
+      ),
     );
   }
 
@@ -107,16 +128,26 @@ export class Requests {
     return this.#serial.run(callId, same, () => this.#delete(facts, null));
   }
 
-  query(callId: string, setId?: number, fromTag?: string): Promise<NodeReply | Failure> {
+  query(callId: string, setId?: number, fromTag?: string, door?: Door): Promise<NodeReply | Failure> {
     return this.#run(callId, `query\n${fromTag}`, (deadline) =>
-      this.#timed('query', callId, null, () => this.#media.query(callId, setId, fromTag, deadline)),
+      this.#journal.run(
+        'query',
+        callId,
+        null,
+        () => this.#media.query(callId, setId, fromTag, deadline),
+        door,
+      ),
     );
   }
 
   command(message: NgDict, facts: CallFacts): Promise<NodeReply | Failure> {
     return this.#run(facts.callId, `command\n${rest(facts)}\n${JSON.stringify(message)}`, (deadline) =>
-      this.#timed(String(message.command), facts.callId, null, () =>
-        this.#media.command(message, facts, deadline),
+      this.#journal.run(
+        String(message.command),
+        facts.callId,
+        null,
+        () => this.#media.command(message, facts, deadline),
+        facts.door,
       ),
     );
   }
@@ -131,6 +162,7 @@ export class Requests {
 
     return this.#serial.run(callId, same, async () => {
       if (this.#clock.monotonic() < deadline) return work(deadline);
+      this.counters.overdue++;
 
       return new Failure(
         'RTPC_BUSY',
@@ -156,7 +188,12 @@ export class Requests {
       (step.do === 'offer' || step.do === 'answer') &&
       this.#ledger.isLate(callId, transaction, !isRequest)
     ) {
-      return this.#timed(step.do, callId, message, async () => this.#ledger.unknown({ callId }));
+      return this.#journal.run(step.do, callId, message, async (late) => {
+        late.tag = isRequest ? sip.fromTag : (toTag ?? null);
+        late.sdp_received = sdp;
+
+        return this.#ledger.unknown({ callId });
+      });
     }
     const common = {
       callId,
@@ -181,7 +218,7 @@ export class Requests {
           ...(direction === undefined ? {} : { direction }),
         };
 
-        return this.#timed(
+        return this.#journal.run(
           'announce',
           callId,
           message,
@@ -232,7 +269,9 @@ export class Requests {
           isInDialog,
         };
 
-        return this.#timed('offer', callId, message, (taken) => this.#media.offer(facts, deadline, taken));
+        return this.#journal.run('offer', callId, message, (taken) =>
+          this.#media.offer(facts, deadline, taken),
+        );
       }
       case 'answer': {
         const isFromCallee = call === undefined ? sip.status !== undefined : step.toTag !== call.callerTag;
@@ -246,7 +285,9 @@ export class Requests {
           isFinal: step.isFinal,
         };
 
-        return this.#timed('answer', callId, message, (taken) => this.#media.answer(facts, deadline, taken));
+        return this.#journal.run('answer', callId, message, (taken) =>
+          this.#media.answer(facts, deadline, taken),
+        );
       }
     }
   }
@@ -254,63 +295,20 @@ export class Requests {
   #delete(facts: DeleteFacts, message: string | null): Promise<{ reply: NgDict | undefined } | Failure> {
     this.#replays.forget(facts.callId);
 
-    return this.#timed('delete', facts.callId, message, () => this.#ending.delete(facts));
-  }
+    // Only ng says more than the rest.
+    const door = facts.ng === undefined ? 'http' : 'ng';
 
-  /** Runs one operation, logs it and notes it for `explain`. */
-  async #timed<T>(
-    operation: string,
-    callId: string,
-    message: string | null,
-    work: (step: Step) => Promise<T | Failure>,
-  ): Promise<T | Failure> {
-    const started = this.#clock.monotonic();
-    const step = beginStep(this.#clock.utc(), operation, message);
-    // A delete ends the call: whose it was is known before.
-    step.node = this.#ledger.get(callId)?.nodeId ?? null;
-    const result = await work(step);
-    step.node = this.#ledger.get(callId)?.nodeId ?? step.node;
-    step.took_ms = Math.round((this.#clock.monotonic() - started) * 100) / 100;
-    if (result instanceof Failure) {
-      step.result = result.code;
-      step.reason = result.message;
-    }
-    this.#history.add(callId, step);
-    const fields = {
-      call_id: callId,
-      node: step.node,
-      operation,
-      took_ms: step.took_ms,
-    };
-    if (!(result instanceof Failure)) log.debug('media.done', { ...fields, result: 'ok' });
-    else if (result.status < 500)
-      log.info('media.refused', { ...fields, result: result.code, reason: result.message });
-    else log.error('media.failed', { ...fields, result: result.code, reason: result.message });
-
-    return result;
+    return this.#journal.run(
+      'delete',
+      facts.callId,
+      message,
+      (step) => this.#ending.delete(facts, step),
+      door,
+    );
   }
 }
 
 /** What besides tags and SDP makes two requests different. */
 function rest({ direction, readerSide, setId, require, prefer, extra }: CallFacts): string {
   return JSON.stringify([direction, readerSide, setId, require, prefer, extra]);
-}
-
-function memoryOf(call: Call): CallMemory {
-  return {
-    isConfirmed: call.state === 'confirmed',
-    initial: call.initial,
-    hasOtherBranch: (branch) => call.legs.some((leg) => leg.branch !== branch),
-    carriedOffer: (transaction) => call.offers.includes(transaction),
-    isOffering: (tag) => findTag(call, tag)?.offering === true,
-    hasUnnamedOffer: (tag) =>
-      findTag(call, tag)?.offering === true && !call.offers.some((offer) => offer.endsWith(` ${tag}`)),
-    otherCallees: (tag, confirmed) =>
-      new Set(
-        call.legs
-          .filter((leg) => leg.tag !== tag && leg.tag !== call.callerTag && (leg.confirmed || !confirmed))
-          .map((leg) => leg.tag),
-      ).size,
-    isCaller: (tag) => tag === call.callerTag,
-  };
 }

@@ -13,6 +13,8 @@ interface Line {
 }
 
 export class Serial {
+  /** Requests that shared the execution of an equal one, and those refused since too many waited for their call. */
+  readonly counters = { shared: 0, refused: 0 };
   readonly #lines = new Map<string, Line>();
 
   /** Calls with a request under way. */
@@ -33,8 +35,14 @@ export class Serial {
     const line = this.#lines.get(callId);
     const twin = line?.running.get(same);
     // The name holds everything that decides the type of the result.
-    if (twin !== undefined) return twin as Promise<T>;
+    if (twin !== undefined) {
+      this.counters.shared++;
+
+      return twin as Promise<T>;
+    }
     if (line !== undefined && line.running.size >= MAX_WAITING) {
+      this.counters.refused++;
+
       return Promise.resolve(
         new Failure('RTPC_BUSY', `${MAX_WAITING} requests wait for this call already; is a script looping?`),
       );

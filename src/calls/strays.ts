@@ -6,7 +6,8 @@
 
 import type { Fleet } from '../fleet/fleet.ts';
 import { RelayFailure } from '../relay/driver.ts';
-import type { Store, Stray } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import type { Stray } from '../store/stray-rows.ts';
 import { after, type Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
 

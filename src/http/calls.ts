@@ -2,6 +2,8 @@
 
 import { Elysia, t } from 'elysia';
 import type { CallTable } from '../calls/call-table.ts';
+import { MAX_CALL_ID } from '../calls/identifiers.ts';
+import { Listing } from '../calls/listing.ts';
 import type { Call } from '../domain/call.ts';
 import { Failure } from '../domain/errors.ts';
 import { formatDirection } from '../domain/side.ts';
@@ -9,24 +11,44 @@ import { legKey } from '../store/call-rows.ts';
 import type { Store } from '../store/store.ts';
 import { fromText, percentDecode, toText } from '../util/bytes.ts';
 import { failureResponse, json } from './responses.ts';
+import { readTime } from './times.ts';
 
 /** Calls on a page. */
 const PAGE = { default: 100, max: 1000 } as const;
 
 const CallQuery = t.Object({
   state: t.Optional(
-    t.Union(
-      ['live', 'announced', 'early', 'confirmed', 'ended'].map((state) => t.Literal(state)),
-      { description: '`live` (default) is every state but `ended`.' },
-    ),
+    t.UnionEnum(['live', 'announced', 'early', 'confirmed', 'ended', 'all'], {
+      description: '`live` (default) is every state but `ended`; `all` has the live ones first.',
+    }),
   ),
   node: t.Optional(t.Numeric({ multipleOf: 1, description: 'Only calls on this node.' })),
   set: t.Optional(t.Numeric({ multipleOf: 1, description: 'Only calls of this set.' })),
+  search: t.Optional(
+    t.String({
+      maxLength: MAX_CALL_ID,
+      description:
+        'Only calls with this text in their Call-ID. The call with exactly this Call-ID comes first; a text of one or two characters finds no other.',
+    }),
+  ),
+  since: t.Optional(
+    t.String({
+      description:
+        'Only calls that began then or later: UTC milliseconds or ISO 8601, UTC if it names no zone.',
+    }),
+  ),
+  until: t.Optional(t.String({ description: 'Only calls that began up to then.' })),
+  order: t.Optional(
+    t.UnionEnum(['oldest', 'newest'], {
+      description: 'Of live calls: which come first. `oldest` is the default.',
+    }),
+  ),
   limit: t.Optional(
     t.Numeric({ minimum: 1, maximum: PAGE.max, multipleOf: 1, description: `Default ${PAGE.default}.` }),
   ),
   after: t.Optional(t.String({ description: '`next` of the page before.' })),
 });
+
 /**
  * The Call-ID at the end of a path, as a byte string. Call-IDs may hold slashes and bytes that are not UTF-8, so the path
  * is read as it came.
@@ -63,29 +85,30 @@ export function callResource(call: Call) {
 }
 
 export function callRoutes(calls: CallTable, store: Store) {
+  const listing = new Listing(calls, store);
+
   return new Elysia()
     .get(
       '/v1/calls',
-      ({ query: { state = 'live', node, set, limit = PAGE.default, after } }) => {
-        const page =
-          state === 'ended'
-            ? store.listEndedCalls({ limit, after: after ?? null, nodeId: node, setId: set })
-            : listLive(calls, limit, after, (call) => {
-                return (
-                  (state === 'live' || call.state === state) &&
-                  (node ?? call.nodeId) === call.nodeId &&
-                  (set ?? call.setId) === call.setId
-                );
-              });
+      async ({ query: { state = 'live', order = 'oldest', limit = PAGE.default, node, set, ...query } }) => {
+        const since = readTime('since', query.since);
+        const until = readTime('until', query.until);
+        if (since instanceof Failure) return failureResponse(since);
+        if (until instanceof Failure) return failureResponse(until);
+        const { search, after } = query;
+        const asked = { state, order, limit, nodeId: node, setId: set, since, until, after };
+        const page = await listing.page({ ...asked, search: search === '' ? undefined : search });
+        if (page instanceof Failure) return failureResponse(page);
 
-        return json({ calls: page.calls.map(callResource), next: page.next });
+        return json({ calls: page.calls.map(callResource), next: page.next, is_partial: page.isPartial });
       },
       {
         query: CallQuery,
         detail: {
           tags: ['calls'],
-          summary: 'Calls, live or ended',
-          description: 'Live calls oldest first, ended ones newest end first.',
+          summary: 'Calls, live or ended, and the search for one',
+          description:
+            'Live calls in the order of their beginning, ended ones newest end first. Without `next` there are no more. `is_partial`: enough calls were looked through for one request, and `next` goes on.',
         },
       },
     )
@@ -98,7 +121,7 @@ export function callRoutes(calls: CallTable, store: Store) {
           return failureResponse(
             new Failure(
               'RTPC_CALL_UNKNOWN',
-              `call ${callId} is not known here; ended calls are kept for a while only`,
+              `call ${toText(callId)} is not known here; ended calls are kept for a while only`,
             ),
           );
         }
@@ -131,29 +154,7 @@ export function findCall(calls: CallTable, store: Store, callId: string): Call |
   return find(callId) ?? find(toText(callId));
 }
 
-function shownSdp(sdp: string | undefined): string | null {
-  return sdp === undefined ? null : toText(sdp);
-}
-
-/** A page of live calls in the order in which they began. The cursor is the byte string of the last Call-ID. */
-function listLive(
-  calls: CallTable,
-  limit: number,
-  start: string | undefined,
-  matches: (call: Call) => boolean,
-) {
-  const page: Call[] = [];
-  // A cursor whose call has ended meanwhile cannot be found; the list then begins anew rather than hide calls.
-  let isPast = start === undefined || calls.get(start) === undefined;
-  for (const call of calls.values()) {
-    if (!isPast) {
-      isPast = call.callId === start;
-      continue;
-    }
-    if (!matches(call)) continue;
-    if (page.length === limit) return { calls: page, next: page.at(-1)?.callId ?? null };
-    page.push(call);
-  }
-
-  return { calls: page, next: null };
+/** An SDP as JSON has it. */
+export function shownSdp(sdp: string | null | undefined): string | null {
+  return sdp == null ? null : toText(sdp);
 }

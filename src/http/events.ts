@@ -7,7 +7,10 @@ import { eventResource } from '../events/resource.ts';
 import type { EventFilter, EventRows } from '../store/event-rows.ts';
 import { fromText } from '../util/bytes.ts';
 import type { EventStreams } from './event-streams.ts';
+import type { Guard } from './guard.ts';
 import { failureResponse, json } from './responses.ts';
+import { streamHead } from './streams.ts';
+import { readTime } from './times.ts';
 
 /** Events on a page. */
 const PAGE = { default: 100, max: 1000 } as const;
@@ -39,15 +42,19 @@ const EventQuery = t.Object({
 });
 type Query = typeof EventQuery.static;
 
-export function eventRoutes(events: EventRows, streams: EventStreams) {
-  const open = (query: Query, filter: EventFilter, since: number | undefined, lastId: string | null) => {
+export function eventRoutes(events: EventRows, streams: EventStreams, guard: Pick<Guard, 'permit'>) {
+  const open = (query: Query, filter: EventFilter, since: number | undefined, request: Request) => {
+    const permit = guard.permit(request, 'read');
+    const lastId = request.headers.get('last-event-id');
     if (query.limit !== undefined || query.before !== undefined || query.until !== undefined)
       return new Failure('RTPC_BAD_PARAMETER', 'a stream has no end; leave out limit, before and until');
     // A browser repeats the query when it connects again, so the header knows better.
-    if (lastId !== null && /^\d{1,15}$/.test(lastId)) return streams.open(filter, Number(lastId));
+    if (lastId !== null && /^\d{1,15}$/.test(lastId)) return streams.open(filter, Number(lastId), permit);
     const first = since === undefined ? undefined : events.firstAt(since);
 
-    return streams.open(filter, query.after ?? (first === undefined ? undefined : Math.max(0, first - 1)));
+    const after = query.after ?? (first === undefined ? undefined : Math.max(0, first - 1));
+
+    return streams.open(filter, after, permit);
   };
   const page = (query: Query, filter: EventFilter, since?: number, until?: number): Response => {
     const { limit = PAGE.default, before = null, after } = query;
@@ -60,7 +67,7 @@ export function eventRoutes(events: EventRows, streams: EventStreams) {
 
   return new Elysia().get(
     '/v1/events',
-    ({ query, request: { headers } }) => {
+    ({ query, request }) => {
       const kinds = query.kind === undefined ? undefined : readKinds(query.kind);
       const since = readTime('since', query.since);
       const until = readTime('until', query.until);
@@ -71,9 +78,10 @@ export function eventRoutes(events: EventRows, streams: EventStreams) {
       // Bytes that are not UTF-8 are shown as Latin-1, and asked for as they are shown.
       const callIds = call === undefined ? undefined : [...new Set([fromText(call), call])];
       const filter = { kinds, nodeId: query.node, callIds };
-      if (!/\btext\/event-stream\b/i.test(headers.get('accept') ?? ''))
+      if (!/\btext\/event-stream\b/i.test(request.headers.get('accept') ?? ''))
         return page(query, filter, since, until);
-      const stream = open(query, filter, since, headers.get('last-event-id'));
+      if (request.method === 'HEAD') return streamHead();
+      const stream = open(query, filter, since, request);
 
       return stream instanceof Failure ? failureResponse(stream) : stream;
     },
@@ -99,21 +107,4 @@ function readKinds(text: string): string[] | Failure {
         'RTPC_BAD_PARAMETER',
         `kind: allowed is ${KIND_RULE}, or up to ${MAX_PATTERNS} of them with commas between`,
       );
-}
-
-function readTime(name: string, text: string | undefined): number | undefined | Failure {
-  if (text === undefined) return undefined;
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  const iso = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:?\d\d)?)?$/i.exec(
-    text,
-  );
-  const [, day = '', hour = '00:00', zone = 'Z'] = iso ?? [];
-  const at = Date.parse(`${day}T${hour}${zone.toUpperCase()}`);
-
-  return Number.isNaN(at)
-    ? new Failure(
-        'RTPC_BAD_PARAMETER',
-        `${name} is "${text.slice(0, 64)}"; it must be UTC milliseconds or ISO 8601, as in 2026-11-23T12:00:00Z`,
-      )
-    : at;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Family } from '../util/ip.ts';
+import type { CallStream } from './call-streams.ts';
 
 /** A value of the ng protocol. Dictionaries have no prototype. */
 export type NgValue = string | number | readonly NgValue[] | NgDict;
@@ -102,6 +103,8 @@ export interface DeleteResult {
   readonly found: boolean;
   /** The relay's whole reply: final statistics where it gives them. */
   readonly reply: NgDict;
+  /** What it received of each stream to the end, if the reply says so. */
+  readonly streams?: readonly CallStream[];
   /** What is to be remembered of a call of which only one branch was deleted; missing if that is as before. */
   readonly left?: Pick<MediaReply, 'memo' | 'sessions'>;
 }
@@ -119,6 +122,8 @@ export interface RelayDriver {
   delete(call: DeleteRequest, deadline: number): Promise<DeleteResult | RelayFailure>;
   /** The relay's own record of a call. */
   query(call: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure>;
+  /** What the relay received of each stream of a call so far. */
+  streams(call: RelayCall, deadline: number): Promise<readonly CallStream[] | RelayFailure>;
   /** Any other command about `call`, as it is; `message` must name `command` and `call-id`. */
   command(message: NgDict, call: RelayCall, deadline: number): Promise<NgDict | RelayFailure>;
   /** Releases the socket; requests under way end as `unreachable`. */

@@ -4,6 +4,7 @@ import { lstatSync, readdirSync, renameSync, rmSync, type Stats, statSync } from
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Copy, copyDatabase, removeCopy, removeLeft } from './copy.ts';
 import { DatabaseProblem } from './open.ts';
+import type { OnCopied } from './paced-copy.ts';
 import { inWords, realPlace, syncFolder } from './places.ts';
 import { isSame } from './restore.ts';
 
@@ -30,6 +31,8 @@ export interface BackupOrder {
   readonly keep: number | undefined;
   /** UTC ms. */
   readonly now: number;
+  /** Hears how far the copy is. */
+  readonly onCopied?: OnCopied;
 }
 
 /** A time as it stands in names of files: `20261123T021500Z`. */
@@ -43,7 +46,13 @@ export function isFolder(target: string): boolean {
 }
 
 /** Makes a backup. What stands at its place is replaced only when the new one is good and on disk. */
-export function makeBackup({ path: given, target, keep, now }: BackupOrder): Backup | DatabaseProblem {
+export function makeBackup({
+  path: given,
+  target,
+  keep,
+  now,
+  onCopied,
+}: BackupOrder): Backup | DatabaseProblem {
   const path = realPlace(given);
   const file = isFolder(target) ? join(target, `rtp-cluster-${stampOf(now)}.db`) : target;
   const folder = placeOf(file, path);
@@ -51,7 +60,7 @@ export function makeBackup({ path: given, target, keep, now }: BackupOrder): Bac
   const partial = `${file}.partial-${process.pid}`;
   // Of a process that was killed and had our number: in containers they come again.
   removeCopy(partial);
-  const copy = copyDatabase(path, partial, folder);
+  const copy = copyDatabase(path, partial, folder, onCopied);
   if (copy instanceof DatabaseProblem) return copy;
   try {
     renameSync(partial, file);

@@ -1,25 +1,14 @@
 /** Calls and their legs as rows. All statements are prepared once; the group commit runs them. */
 
 import type { Database } from 'bun:sqlite';
-import { and, asc, desc, eq, lt, lte, max, or, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, lt, max, sql } from 'drizzle-orm';
 import type { BunSQLiteDatabase } from 'drizzle-orm/bun-sqlite';
 import type { Call, CallState, Leg, LegSdp } from '../domain/call.ts';
 import { loadLiveCalls } from './load-calls.ts';
 import { call, leg, legSdp } from './schema.ts';
 
-/** An ended call as the database keeps it, newest first in lists. */
-export type EndedCalls = { readonly calls: Call[]; readonly next: string | null };
-
 /** Written out, so that SQLite sees that the index of ended calls fits; a bound value would hide it. */
 const isEnded = sql`${call.state} = 'ended'`;
-
-export interface EndedQuery {
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly after: string | null;
-  readonly nodeId?: number | undefined;
-  readonly setId?: number | undefined;
-}
 
 export class CallRows {
   readonly #db: BunSQLiteDatabase;
@@ -36,7 +25,7 @@ export class CallRows {
   readonly #deleteCall;
   readonly #selectSdp;
   readonly #selectEnded;
-  readonly #listEnded;
+  readonly #selectById;
   readonly #selectLegs;
 
   constructor(db: BunSQLiteDatabase, database: Database) {
@@ -145,21 +134,10 @@ export class CallRows {
       .from(call)
       .where(and(eq(call.callId, p('callId')), isEnded))
       .prepare();
-    this.#listEnded = db
+    this.#selectById = db
       .select()
       .from(call)
-      .where(
-        and(
-          isEnded,
-          // Said of the end alone first, so that the index leads to a late page and need not be read up to it.
-          lte(call.updatedAt, p('at')),
-          or(lt(call.updatedAt, p('at')), lt(call.callId, p('callId'))),
-          sql`(${p('nodeId')} is null or ${call.nodeId} = ${p('nodeId')})`,
-          sql`(${p('setId')} is null or ${call.setId} = ${p('setId')})`,
-        ),
-      )
-      .orderBy(desc(call.updatedAt), desc(call.callId))
-      .limit(p('limit'))
+      .where(sql`${call.id} in (select value from json_each(${p('calls')}))`)
       .prepare();
     this.#selectLegs = db
       .select()
@@ -230,14 +208,13 @@ export class CallRows {
     return calls;
   }
 
-  /** The calls that ended after `since` (UTC ms), at most `limit`, in the order of their ends. */
-  loadEnded(since: number, limit: number): Call[] {
-    const rows = this.#listEnded
-      .all({ at: Number.MAX_SAFE_INTEGER, callId: '', nodeId: null, setId: null, limit })
-      .filter(({ updatedAt }) => updatedAt > since)
-      .reverse();
-    const calls = this.#withLegs(rows);
-    for (const [index, { id }] of rows.entries()) {
+  /** The calls with these row numbers, in this order; those that are gone are left out. */
+  load(ids: readonly number[]): Call[] {
+    const found = this.#selectById.all({ calls: JSON.stringify(ids) });
+    const rows = new Map(found.map((row) => [row.id, row]));
+    const ordered = ids.flatMap((id) => rows.get(id) ?? []);
+    const calls = this.#withLegs(ordered);
+    for (const [index, { id }] of ordered.entries()) {
       const value = calls[index];
       if (value !== undefined) this.#ids.set(value, id);
     }
@@ -259,26 +236,6 @@ export class CallRows {
     const row = this.#selectEnded.get({ callId });
 
     return row === undefined ? undefined : this.#withLegs([row])[0];
-  }
-
-  /** Ended calls, newest end first. */
-  listEnded({ limit, after, nodeId, setId }: EndedQuery): EndedCalls {
-    const [at, callId] = after === null ? [Number.MAX_SAFE_INTEGER, ''] : splitCursor(after);
-    // One more than wanted: it tells whether there is another page.
-    const rows = this.#listEnded.all({
-      at,
-      callId,
-      nodeId: nodeId ?? null,
-      setId: setId ?? null,
-      limit: limit + 1,
-    });
-    const page = rows.slice(0, limit);
-    const last = rows.length > limit ? page.at(-1) : undefined;
-
-    return {
-      calls: this.#withLegs(page),
-      next: last === undefined ? null : `${last.updatedAt} ${last.callId}`,
-    };
   }
 
   /** The time before which ended calls are more than the newest `max`, or 0. Reads `max` index entries. */
@@ -329,12 +286,6 @@ export class CallRows {
 /** Names a leg within its call. */
 export function legKey({ tag, branch }: { tag: string; branch: string }): string {
   return `${tag} ${branch}`;
-}
-
-function splitCursor(cursor: string): [number, string] {
-  const space = cursor.indexOf(' ');
-
-  return [Number(cursor.slice(0, space)), cursor.slice(space + 1)];
 }
 
 /** The columns of a call that change while it lives. */

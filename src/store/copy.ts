@@ -18,7 +18,7 @@ import {
 import { dirname, join } from 'node:path';
 import { type Counts, complaintsOf, countsOf, ourStanding } from './inspect.ts';
 import { DatabaseProblem, explain } from './open.ts';
-import { copyPaced } from './paced-copy.ts';
+import { copyPaced, type OnCopied } from './paced-copy.ts';
 import { inWords, ownLike, realPlace } from './places.ts';
 import { readDatabase } from './reading.ts';
 
@@ -43,13 +43,14 @@ export function copyDatabase(
   source: string,
   to: string,
   owner: Pick<Stats, 'uid' | 'gid'>,
+  onCopied?: OnCopied,
 ): Copy | DatabaseProblem {
   const from = realPlace(source);
   let file: number | undefined;
   try {
     // Opened by us first, and kept: what we sync and give away is what we made, whoever may write to that folder.
     file = openSync(to, 'wx', 0o600);
-    const copy = lackOfRoom(from, to) ?? fill(from, to, file);
+    const copy = lackOfRoom(from, to) ?? fill(from, to, file, onCopied);
     if (!(copy instanceof DatabaseProblem)) {
       ownLike(file, owner);
       fsyncSync(file);
@@ -103,14 +104,19 @@ export function removeLeft(folder: string, now: number, isOurs: (name: string) =
   }
 }
 
-function fill(from: string, to: string, file: number): Omit<Copy, 'bytes'> | DatabaseProblem {
+function fill(
+  from: string,
+  to: string,
+  file: number,
+  onCopied?: OnCopied,
+): Omit<Copy, 'bytes'> | DatabaseProblem {
   const problem = readDatabase(from, (database, hasLog) => {
     const standing = ourStanding(database);
     if (typeof standing === 'string') return new DatabaseProblem(`${from}: ${standing}`);
     try {
       // What an earlier try has written.
       ftruncateSync(file);
-      if (hasLog) copyPaced(database, from, to, file);
+      if (hasLog) copyPaced(database, from, to, file, onCopied);
       else database.run('VACUUM INTO ?', [to]);
     } catch (error) {
       // Of damage the source is to blame, of anything else the copy.

@@ -100,6 +100,11 @@ export class EventRows {
     return this.#writtenId;
   }
 
+  /** Events and places of webhooks that wait for a commit. */
+  get unsaved(): number {
+    return this.#waiting.length + this.#waitingCursors.size;
+  }
+
   /** Calls `listener` whenever new events are safe on the disk, until the returned function is called. */
   onNew(listener: () => void): () => void {
     this.#listeners.add(listener);

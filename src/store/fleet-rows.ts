@@ -18,6 +18,8 @@ export interface NodeSet {
   readonly loadBy: LoadMeasure;
   /** Percent of a node's media ports that new calls leave free, for re-offers of running ones; 0 to 50. */
   readonly portReserve: number;
+  /** Whether each of its nodes gets a call of ours with real RTP once a minute. */
+  readonly mediaProbe: boolean;
 }
 
 /** A node as stored. */

@@ -18,17 +18,27 @@ const REST = { factor: 2, min: 1, max: 100 } as const;
 /** Magic number, salts and checksum of a log; another one has others. */
 const LOG_HEADER = 32;
 
+/** Hears how far a copy is, in bytes. */
+export type OnCopied = (done: number, total: number) => void;
+
 /**
  * Fills the open `file` at `to` with the database of `reader`, which reads `from` and must not be in a transaction. The
  * copy needs no log. Throws errors of SQLite and of the file system.
+ * @param onCopied hears how many bytes of how many are in the copy
  */
-export function copyPaced(reader: Database, from: string, to: string, file: number): void {
+export function copyPaced(
+  reader: Database,
+  from: string,
+  to: string,
+  file: number,
+  onCopied?: OnCopied,
+): void {
   reader.run('BEGIN');
   const source = openSync(from, 'r');
   try {
     // Only with the first read the transaction begins.
     reader.query('SELECT count(*) FROM sqlite_schema').get();
-    copyAll(source, file);
+    copyAll(source, file, onCopied);
     copyLog(`${from}-wal`, `${to}-wal`);
   } finally {
     reader.run('COMMIT');
@@ -61,7 +71,7 @@ function headerOf(log: number): Buffer {
 }
 
 /** Copies all there is when it begins: what a log gets later is not wanted, and might come faster than we copy. */
-function copyAll(source: number, file: number): void {
+function copyAll(source: number, file: number, onCopied?: OnCopied): void {
   ftruncateSync(file, 0);
   const chunk = Buffer.allocUnsafe(CHUNK);
   const end = fstatSync(source).size;
@@ -72,6 +82,7 @@ function copyAll(source: number, file: number): void {
     for (let done = 0; done < size; ) done += writeSync(file, chunk, done, size - done, position + done);
     fdatasyncSync(file);
     position += size;
+    onCopied?.(position, end);
     const took = performance.now() - begin;
     Bun.sleepSync(Math.min(Math.max(took * REST.factor, REST.min), REST.max));
   }

@@ -20,6 +20,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Copy, copyDatabase, removeCopy } from './copy.ts';
 import { LockTaken, takeLock } from './lock.ts';
 import { DatabaseProblem, explain } from './open.ts';
+import type { OnCopied } from './paced-copy.ts';
 import { inWords, syncFolder } from './places.ts';
 
 /** Files beside a database that belong to it. */
@@ -33,8 +34,14 @@ export interface Restored extends Copy {
 /**
  * Replaces the database at `path` by a checked copy of `backup`.
  * @param aside where the old one is kept; its log, if it cannot be read any more, at the same name with `-wal`
+ * @param onCopied hears how far the copy is
  */
-export function restoreDatabase(backup: string, path: string, aside: string): Restored | DatabaseProblem {
+export function restoreDatabase(
+  backup: string,
+  path: string,
+  aside: string,
+  onCopied?: OnCopied,
+): Restored | DatabaseProblem {
   const folder = statSync(dirname(path), { throwIfNoEntry: false });
   if (folder?.isDirectory() !== true)
     return new DatabaseProblem(
@@ -46,7 +53,7 @@ export function restoreDatabase(backup: string, path: string, aside: string): Re
   try {
     lock = takeLock(path);
 
-    return replace(backup, path, aside, folder);
+    return replace(backup, path, aside, folder, onCopied);
   } catch (error) {
     if (error instanceof LockTaken)
       return new DatabaseProblem(
@@ -67,11 +74,17 @@ export function isSame(one: string, other: string): boolean {
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
-function replace(backup: string, path: string, aside: string, folder: Stats): Restored | DatabaseProblem {
+function replace(
+  backup: string,
+  path: string,
+  aside: string,
+  folder: Stats,
+  onCopied?: OnCopied,
+): Restored | DatabaseProblem {
   const fresh = `${path}.restoring`;
   removeLeftovers(path, fresh);
   const old = statSync(path, { throwIfNoEntry: false });
-  const copy = copyDatabase(backup, fresh, old ?? folder);
+  const copy = copyDatabase(backup, fresh, old ?? folder, onCopied);
   if (copy instanceof DatabaseProblem) return copy;
   try {
     if (old !== undefined) setMode(fresh, old.mode & 0o777);

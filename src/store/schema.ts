@@ -194,13 +194,23 @@ export const trace = sqliteTable(
   (table) => [index('trace_call').on(table.callId)],
 );
 
+/**
+ * The samples of a node have a number of their own, never an id: a node that goes leaves its row here without a node, so that it goes
+ * at once however much there is of it, and one that gets its id later has no part in it. The row goes with its last sample.
+ */
+export const nodeSeries = sqliteTable('node_series', {
+  id: integer('id').primaryKey(),
+  nodeId: integer('node_id')
+    .unique()
+    .references(() => node.id, { onDelete: 'set null' }),
+});
+
 /** What a node did over some minutes, for plots; rates per second and means of that time. Null where nobody knows. WITHOUT ROWID, as `leg`. */
 export const nodeSample = sqliteTable(
   'node_sample',
   {
-    nodeId: integer('node_id')
-      .notNull()
-      .references(() => node.id, { onDelete: 'cascade' }),
+    /** As in `node_series`; no foreign key, which would cost a look-up for each sample. */
+    series: integer('series').notNull(),
     /** Its end. */
     at: integer('at').notNull(),
     /** Share of the time in which it was up, 0 to 1. */
@@ -217,7 +227,7 @@ export const nodeSample = sqliteTable(
     probeLoss: real('probe_loss'),
     probeDelayMs: real('probe_delay_ms'),
   },
-  (table) => [primaryKey({ columns: [table.nodeId, table.at] })],
+  (table) => [primaryKey({ columns: [table.series, table.at] })],
 );
 
 /** The same of the whole fleet and of this program. */

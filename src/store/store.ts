@@ -10,55 +10,36 @@ import { drizzle } from 'drizzle-orm/bun-sqlite';
 import type { Call, LegSdp } from '../domain/call.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
-import { CallRows, type EndedCalls, type EndedQuery } from './call-rows.ts';
+import { Sparing } from '../util/sparing.ts';
+import { CallRows } from './call-rows.ts';
+import { type Commit, CommitTimes } from './commit-times.ts';
+import { EndedCalls, NEWEST } from './ended-calls.ts';
 import { EventRows } from './event-rows.ts';
 import { FleetRows, type StoredHealth } from './fleet-rows.ts';
 import { explain, type OpenDatabase } from './open.ts';
-import { stray } from './schema.ts';
-import { type TraceRow, TraceRows } from './trace-rows.ts';
+import { Retention, type RetentionLimits } from './retention.ts';
+import { type SampleRow, SampleRows } from './sample-rows.ts';
+import { type Stray, StrayRows } from './stray-rows.ts';
+import { type Trace, TraceRows } from './trace-rows.ts';
 import { type CallChange, UnsavedCalls } from './unsaved-calls.ts';
 
 /** How long a change that nobody waits for may stay unwritten, ms. */
 const RIDE_MS = 10;
 /** How often a failed commit is tried again, ms. */
 const RETRY_MS = 1000;
-/** Rows removed per turn, so that nothing on the call path waits for it longer than some ms. */
-const PRUNE_ROWS = 200;
-/** How often ended calls are counted, ms; it takes some ms when there are many. */
-const COUNT_MS = 10_000;
-/** Strays that may wait for a disk that fails. The oldest are dropped first. */
-const MAX_WAITING_STRAYS = 10_000;
-
 interface Turn {
   readonly done: Promise<void>;
   finish(): void;
 }
 
-/** A call that may be left on a node. */
-export interface Stray {
-  readonly nodeId: number;
-  readonly callId: string;
-  /** UTC ms. */
-  readonly since: number;
-  /** What the driver remembers of the call; null if that is nothing. */
-  readonly memo: string | null;
-}
-
-export interface RetentionLimits {
-  /** How long ended calls are kept, ms. */
-  readonly endedCallMs: number;
-  readonly maxEndedCalls: number;
-  readonly eventMs: number;
-  readonly maxEvents: number;
-  /** How long what was done for a call is kept, ms, and how many rows of it at most. */
-  readonly traceMs: number;
-  readonly maxTraces: number;
-}
-
 export class Store {
   readonly fleet: FleetRows;
   readonly events: EventRows;
+  readonly ended: EndedCalls;
   readonly counters = { commits: 0, failedCommits: 0, droppedSdp: 0, droppedEvents: 0, droppedSteps: 0 };
+  readonly commitTimes: CommitTimes;
+  readonly samples: SampleRows;
+  readonly #samplesFailed: Sparing;
   readonly #open: OpenDatabase;
   readonly #db;
   readonly #calls: CallRows;
@@ -67,19 +48,14 @@ export class Store {
   readonly #begin;
   readonly #end;
   readonly #undo;
-  readonly #insertStray;
-  readonly #deleteStray;
   readonly #touch;
   readonly #unsaved: UnsavedCalls;
-  #unsavedStrays = new Map<string, { stray: Stray; isOver: boolean }>();
-  #unsavedSteps: TraceRow[] = [];
+  readonly #strays: StrayRows;
+  readonly #retention: Retention;
   readonly #unsavedHealth = new Map<number, StoredHealth>();
   #turn: Turn | undefined;
   /** Stops the timer of changes nobody waits for. */
   #stopRide: (() => void) | undefined;
-  /** When ended calls were last counted, and the end (UTC ms) before which there are too many. */
-  #countedAt = 0;
-  #excess = 0;
   #retry: (() => void) | undefined;
   /** Whether the next commit is to write a row although nothing has changed. */
   #isProving = false;
@@ -91,19 +67,22 @@ export class Store {
   constructor(open: OpenDatabase, clock: Clock) {
     this.#open = open;
     this.#clock = clock;
+    this.commitTimes = new CommitTimes(clock);
     this.#db = drizzle(open.database);
     this.#calls = new CallRows(this.#db, open.database);
     this.#unsaved = new UnsavedCalls(this.#calls);
     this.events = new EventRows(this.#db);
+    this.ended = new EndedCalls(open.database);
     this.#traces = new TraceRows(open.database);
+    this.samples = new SampleRows(open.database);
+    this.#samplesFailed = new Sparing(clock, 1);
     this.fleet = new FleetRows(this.#db, open.database);
+    this.#strays = new StrayRows(open.database);
+    const { events, samples } = this;
+    this.#retention = new Retention({ calls: this.#calls, events, traces: this.#traces, samples });
     this.#begin = open.database.query('BEGIN IMMEDIATE');
     this.#end = open.database.query('COMMIT');
     this.#undo = open.database.query('ROLLBACK');
-    this.#insertStray = open.database.query(
-      'INSERT OR REPLACE INTO stray (node_id, call_id, since, memo) VALUES (?, ?, ?, ?)',
-    );
-    this.#deleteStray = open.database.query('DELETE FROM stray WHERE node_id = ? AND call_id = ?');
     this.#touch = open.database.query(
       'UPDATE migration SET idx = idx WHERE idx = (SELECT max(idx) FROM migration)',
     );
@@ -112,6 +91,13 @@ export class Store {
   /** Why the database cannot be written at the moment, or undefined. */
   get trouble(): string | undefined {
     return this.#trouble;
+  }
+
+  /** Rows that are in memory only. */
+  get unsaved(): number {
+    const others = this.#strays.unsaved + this.#unsavedHealth.size + this.#traces.unsaved;
+
+    return this.#unsaved.size + this.events.unsaved + others;
   }
 
   /** Writes a call, and one leg of it. Resolves when they are on disk, or when the disk has failed. */
@@ -129,10 +115,7 @@ export class Store {
 
   /** Notes that a call may be left on a node, or that it is not any more. Does not wait. */
   noteStray(record: Stray, isOver: boolean): void {
-    const oldest = this.#unsavedStrays.keys().next().value;
-    if (this.#unsavedStrays.size >= MAX_WAITING_STRAYS && oldest !== undefined)
-      this.#unsavedStrays.delete(oldest);
-    this.#unsavedStrays.set(`${record.nodeId} ${record.callId}`, { stray: record, isOver });
+    this.#strays.note(record, isOver);
     this.#commitSoon();
   }
 
@@ -157,21 +140,19 @@ export class Store {
     this.#commitSoon();
   }
 
-  /** Notes some steps of a call, as JSON. Does not wait; while the disk fails they are dropped. */
-  noteSteps(callId: string, at: number, steps: string): void {
+  /** Notes some steps of a call, packed. Does not wait; while the disk fails they are dropped. */
+  noteSteps(callId: string, at: number, steps: Uint8Array | string): void {
     if (this.#trouble !== undefined) {
       this.counters.droppedSteps++;
       return;
     }
-    this.#unsavedSteps.push({ callId, at, steps });
+    this.#traces.note({ callId, at, steps });
     this.#commitSoon();
   }
 
-  /** What was noted of a call, oldest first, each an array in JSON. */
-  stepsOf(callId: string): string[] {
-    const waiting = this.#unsavedSteps.filter((row) => row.callId === callId);
-
-    return [...this.#traces.of(callId), ...waiting.map(({ steps }) => steps)];
+  /** What was noted of a call, packed as it came. */
+  stepsOf(callId: string): Trace {
+    return this.#traces.of(callId);
   }
 
   loadLiveCalls(): Call[] {
@@ -180,11 +161,11 @@ export class Store {
 
   /** The calls that ended after `since` (UTC ms), at most `limit`, in the order of their ends. */
   loadEndedCalls(since: number, limit: number): Call[] {
-    return this.#calls.loadEnded(since, limit);
+    return this.#calls.load(this.ended.slice(NEWEST, since + 1, limit).map(({ id }) => id)).reverse();
   }
 
   loadStrays(): Stray[] {
-    return this.#db.select().from(stray).all();
+    return this.#strays.load();
   }
 
   sdpOf(callId: string): Map<string, LegSdp> {
@@ -198,8 +179,9 @@ export class Store {
     return this.#calls.findEnded(callId);
   }
 
-  listEndedCalls(query: EndedQuery): EndedCalls {
-    return this.#calls.listEnded(query);
+  /** The calls with these row numbers, in this order. */
+  loadCalls(ids: readonly number[]): Call[] {
+    return this.#calls.load(ids);
   }
 
   /** Notes how far a webhook has been told. Does not wait. */
@@ -212,22 +194,31 @@ export class Store {
   prune(limits: RetentionLimits): void {
     if (this.#trouble !== undefined) return;
     try {
-      const now = this.#clock.utc();
-      this.#open.database
-        .transaction(() => {
-          if (now - this.#countedAt > COUNT_MS) {
-            this.#countedAt = now;
-            this.#excess = this.#calls.endOfNewest(limits.maxEndedCalls);
-          }
-          this.#calls.prune(Math.max(now - limits.endedCallMs, this.#excess), PRUNE_ROWS);
-          this.events.prune(now - limits.eventMs, limits.maxEvents, PRUNE_ROWS);
-          this.#traces.prune(now - limits.traceMs, limits.maxTraces, PRUNE_ROWS);
-        })
-        .immediate();
+      this.#open.database.transaction(() => this.#retention.prune(this.#clock.utc(), limits)).immediate();
     } catch (error) {
       if (!(error instanceof SQLiteError)) throw error;
       log.warning('store.prune_failed', { cause: explain(error) });
     }
+  }
+
+  /** Writes samples in a transaction of their own; whether it did. While the disk fails it does not try. */
+  writeSamples(rows: readonly SampleRow[]): boolean {
+    if (this.#trouble !== undefined) return false;
+    try {
+      this.#open.database
+        .transaction(() => {
+          for (const row of rows) this.samples.write(row);
+        })
+        .immediate();
+    } catch (error) {
+      if (!(error instanceof SQLiteError)) throw error;
+      if (this.#samplesFailed.pass() !== undefined)
+        log.warning('store.samples_failed', { cause: explain(error) });
+
+      return false;
+    }
+
+    return true;
   }
 
   /**
@@ -249,6 +240,7 @@ export class Store {
   }
 
   #commitThisTurn(): Promise<void> {
+    this.commitTimes.noted();
     // While the disk fails nobody waits for it; the retry timer writes everything.
     if (this.#trouble !== undefined) return Promise.resolve();
     if (this.#turn === undefined) {
@@ -261,6 +253,7 @@ export class Store {
   }
 
   #commitSoon(): void {
+    this.commitTimes.noted();
     if (this.#trouble !== undefined || this.#turn !== undefined) return;
     this.#stopRide ??= this.#clock.every(RIDE_MS, () => this.#commit());
   }
@@ -271,20 +264,22 @@ export class Store {
     this.#turn = undefined;
     this.#stopRide?.();
     this.#stopRide = undefined;
+    const commit = this.commitTimes.begin();
     try {
       if (this.#isSyncInDoubt) this.#open.database.run('PRAGMA wal_checkpoint(TRUNCATE)');
       this.#begin.run();
       this.#write();
       this.#end.run();
       this.#unsaved.written();
-      this.#unsavedStrays.clear();
+      this.#strays.written();
       this.#unsavedHealth.clear();
-      this.#unsavedSteps = [];
+      this.#traces.written();
       this.events.written();
       this.counters.commits++;
     } catch (error) {
       if (this.#open.database.inTransaction) this.#undo.run();
       if (!(error instanceof SQLiteError)) throw error;
+      this.commitTimes.fail(commit);
       this.#fail(explain(error));
       turn?.finish();
 
@@ -292,20 +287,22 @@ export class Store {
     }
     const { walSync } = this.#open;
     const { writtenId } = this.events;
-    const failures = this.counters.failedCommits;
-    if (walSync === undefined) this.#settle(turn, { failures, writtenId }, null);
-    else walSync.afterSync((error) => this.#settle(turn, { failures, writtenId }, error));
+    const then = { failures: this.counters.failedCommits, writtenId, commit };
+    if (walSync === undefined) this.#settle(turn, then, null);
+    else walSync.afterSync((error) => this.#settle(turn, then, error));
   }
 
   /**
    * A commit has reached the disk, or has not.
-   * @param then how many commits had failed when it was made (a later one may have failed since), and its newest event
+   * @param then the commit, how many had failed when it was made (a later one may have failed since), and its newest event
    */
   #settle(
     turn: Turn | undefined,
-    then: { readonly failures: number; readonly writtenId: number },
+    then: { readonly commit: Commit; readonly failures: number; readonly writtenId: number },
     error: Error | null,
   ): void {
+    if (error === null) this.commitTimes.end(then.commit);
+    else this.commitTimes.fail(then.commit);
     if (error !== null) {
       // After a failed sync the system takes the pages for written. A checkpoint writes them again, elsewhere.
       this.#isSyncInDoubt = true;
@@ -320,11 +317,8 @@ export class Store {
 
   #write(): void {
     this.#unsaved.write();
-    for (const { stray: record, isOver } of this.#unsavedStrays.values()) {
-      if (isOver) this.#deleteStray.run(record.nodeId, record.callId);
-      else this.#insertStray.run(record.nodeId, record.callId, record.since, record.memo);
-    }
-    for (const row of this.#unsavedSteps) this.#traces.insert(row);
+    this.#strays.write();
+    this.#traces.write();
     for (const health of this.#unsavedHealth.values()) this.fleet.writeHealth(health);
     this.events.write();
     if (this.#isProving) this.#touch.run();
@@ -335,8 +329,7 @@ export class Store {
     this.counters.failedCommits++;
     this.counters.droppedSdp += this.#unsaved.failed();
     // For people only, and the first to go: nothing may grow while nothing can be written.
-    this.counters.droppedSteps += this.#unsavedSteps.length;
-    this.#unsavedSteps = [];
+    this.counters.droppedSteps += this.#traces.drop();
     if (this.#trouble === undefined) {
       this.#trouble = cause;
       log.error('store.durability_lost', { cause });

@@ -1,4 +1,4 @@
-/** What was done for calls, as rows: some steps of one call in each. */
+/** What was done for calls, as rows: some steps of one call in each; what is not written yet waits here. */
 
 import type { Database } from 'bun:sqlite';
 
@@ -6,22 +6,39 @@ export interface TraceRow {
   readonly callId: string;
   /** UTC ms of its first step. */
   readonly at: number;
-  /** A JSON array. */
-  readonly steps: string;
+  /** As their owner packed them; of older versions a text. */
+  readonly steps: Uint8Array | string;
 }
+
+/** What is read of one call. */
+export interface Trace {
+  /** Oldest first. */
+  readonly rows: readonly (Uint8Array | string)[];
+  /** Whether rows between the first one and the others are left out, as there are too many. */
+  readonly isPartial: boolean;
+}
+
+/** Rows read of one call, and bytes of them, besides its first row: whoever looks at a call must not hold up others. */
+const MAX_ROWS = 256;
+const MAX_BYTES = 2_097_152;
 
 export class TraceRows {
   readonly #insert;
-  readonly #select;
+  readonly #first;
+  readonly #newest;
   readonly #ends;
   readonly #prune;
+  #unsaved: TraceRow[] = [];
   /** Rows written since the last prune. */
   #written = 0;
 
   constructor(database: Database) {
     this.#insert = database.query('INSERT INTO trace (call_id, at, steps) VALUES (?, ?, ?)');
-    this.#select = database.query<{ steps: string }, [string]>(
-      'SELECT steps FROM trace WHERE call_id = ? ORDER BY id',
+    this.#first = database.query<Row, [string]>(
+      'SELECT id, steps FROM trace WHERE call_id = ? ORDER BY id LIMIT 1',
+    );
+    this.#newest = database.query<Row, [string, number]>(
+      'SELECT id, steps FROM trace WHERE call_id = ? ORDER BY id DESC LIMIT ?',
     );
     this.#ends = database.query<{ first: number | null; last: number | null }, []>(
       'SELECT (SELECT min(id) FROM trace) AS first, (SELECT max(id) FROM trace) AS last',
@@ -29,13 +46,54 @@ export class TraceRows {
     this.#prune = database.query('DELETE FROM trace WHERE id < ? AND (at < ? OR id <= ?)');
   }
 
-  insert({ callId, at, steps }: TraceRow): void {
-    this.#written++;
-    this.#insert.run(callId, at, steps);
+  /** How many wait. */
+  get unsaved(): number {
+    return this.#unsaved.length;
   }
 
-  of(callId: string): string[] {
-    return this.#select.all(callId).map(({ steps }) => steps);
+  note(row: TraceRow): void {
+    this.#unsaved.push(row);
+  }
+
+  /** Writes what waits; it goes on waiting until it is `written`. */
+  write(): void {
+    for (const { callId, at, steps } of this.#unsaved) this.#insert.run(callId, at, steps);
+  }
+
+  written(): void {
+    this.#written += this.#unsaved.length;
+    this.#unsaved = [];
+  }
+
+  /** Forgets what waits. @returns how many rows */
+  drop(): number {
+    const { length } = this.#unsaved;
+    this.#unsaved = [];
+
+    return length;
+  }
+
+  /** The first row of a call, which says where it was placed, and its newest ones. */
+  of(callId: string): Trace {
+    const { rows, isPartial } = this.#stored(callId);
+    const waiting = this.#unsaved.filter((row) => row.callId === callId);
+
+    return { rows: [...rows, ...waiting.map(({ steps }) => steps)], isPartial };
+  }
+
+  #stored(callId: string): Trace {
+    const first = this.#first.get(callId);
+    if (first === null) return { rows: [], isPartial: false };
+    const rows: (Uint8Array | string)[] = [];
+    let bytes = 0;
+    for (const { id, steps } of this.#newest.iterate(callId, MAX_ROWS + 1)) {
+      if (id === first.id) return { rows: [...rows, first.steps].reverse(), isPartial: false };
+      bytes += steps.length;
+      if (bytes > MAX_BYTES || rows.length === MAX_ROWS) break;
+      rows.push(steps);
+    }
+
+    return { rows: [...rows, first.steps].reverse(), isPartial: true };
   }
 
   /**
@@ -48,4 +106,9 @@ export class TraceRows {
     this.#prune.run(ends.first + Math.max(limit, 2 * this.#written), before, ends.last - max);
     this.#written = 0;
   }
+}
+
+interface Row {
+  readonly id: number;
+  readonly steps: Uint8Array | string;
 }

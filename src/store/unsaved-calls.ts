@@ -36,6 +36,11 @@ export class UnsavedCalls {
     this.#rows = rows;
   }
 
+  /** Calls with something to write. */
+  get size(): number {
+    return this.#unsaved.size;
+  }
+
   /** @param isFailing whether nothing can be written at the moment */
   note(call: Call, { isNew = false, leg, sdp, forgotten }: CallChange, isFailing: boolean): void {
     const unsaved = this.#unsavedOf(call, isNew);

@@ -353,7 +353,12 @@ function randomRequest(random: () => number): { path: string; init: RequestInit 
     () => [`/v1/media/${operation}${query(facts())}`, 'POST', text()],
     () => [`/v1/media/${operation}${query(facts())}`, pick(['PUT', 'POST']), text()],
     () => [`/v1/media/${operation}${query(facts())}`, pick(['GET', 'DELETE', 'PATCH', 'OPTIONS']), undefined],
-    () => [`/v1/calls/${id}`, 'GET', undefined],
+    () => [`/v1/${pick(['calls', 'explain', 'statistics'])}/${id}`, 'GET', undefined],
+    () => [
+      `/v1/calls?search=${encodeURIComponent(odd().toWellFormed())}&state=${pick(['all', 'live', 'ended'])}&since=${pick(['0', 'x', '1e300', '2026-01-01', '-1'])}&order=${pick(['newest', 'x'])}`,
+      'GET',
+      undefined,
+    ],
     () => [
       `/v1/calls?state=${pick(['live', 'ended', 'x'])}&limit=${pick(['1', '0', '-5', '1e9', 'x', '2.5'])}&after=${encodeURIComponent(odd().toWellFormed())}`,
       'GET',
@@ -416,6 +421,8 @@ describe('numbers in paths and queries, in the compiled and minified program as 
     await place(url, names(3, 'paged'));
     const ofNode = (await appliance.api('GET', '/v1/calls?node=1&limit=3')) as { calls: unknown[] };
     expect(ofNode.calls.length).toBe(3);
+    const found = await appliance.api('GET', '/v1/calls?search=paged&order=newest&state=all&limit=1&since=1');
+    expect(found).toMatchObject({ calls: [{}], next: expect.stringMatching(/^live \d+ paged-/) });
     expect(await appliance.stop()).toBe(0);
   });
 
@@ -431,6 +438,9 @@ describe('numbers in paths and queries, in the compiled and minified program as 
       '/v1/calls?limit=0',
       '/v1/calls?limit=1001',
       '/v1/calls?node=0.5',
+      '/v1/calls?order=up',
+      '/v1/calls?since=noon',
+      '/v1/calls?after=x',
       '/v1/events?limit=2.5',
       '/v1/events?before=x',
     ];

@@ -119,6 +119,29 @@ export function describeMedia(stage: Stage): void {
     }
   });
 
+  talk('what came of either party is told, and the port it came to', async (alice, bob, call, relay) => {
+    const [shownAlice, shownBob] = await call.connect(alice, bob);
+    const [toAlice, toBob] = [audioOf(shownAlice), audioOf(shownBob)];
+    const told = async () => {
+      const streams = mustBe(await relay.driver.streams(call, soon()));
+
+      return [alice, bob].map(({ tag }) => {
+        const own = streams.filter((stream) => stream.tag === tag && !stream.isRtcp);
+
+        return own.map(({ index, packets, local }) => [index, packets, local?.port]);
+      });
+    };
+    expect(await told()).toEqual([[[1, 0, toAlice.port]], [[1, 0, toBob.port]]]);
+    alice.phone.pointAt(toAlice);
+    bob.phone.pointAt(toBob);
+    await alice.phone.talk(PACKETS);
+    await bob.phone.hears(PACKETS);
+    expect(await told()).toEqual([[[1, PACKETS, toAlice.port]], [[1, 0, toBob.port]]]);
+    await bob.phone.talk(PACKETS);
+    await alice.phone.hears(PACKETS);
+    expect(await told()).toEqual([[[1, PACKETS, toAlice.port]], [[1, PACKETS, toBob.port]]]);
+  });
+
   scene('datagrams that are no RTP pass as they are', async (_relay, call) => {
     await expectFax(call);
   });

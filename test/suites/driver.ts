@@ -239,6 +239,20 @@ function describeEnds(stage: Stage): void {
     }
   });
 
+  scene('tells the streams of a call it has: none carried anything yet', async ({ driver }, call) => {
+    await call.connect(two(ALICE), two(BOB));
+    const streams = mustBe(await driver.streams(call, soon())).filter(({ isRtcp }) => !isRtcp);
+    expect(streams.map(({ tag, index }) => `${tag} ${index}`).toSorted()).toEqual(
+      [ALICE, BOB].flatMap(({ tag }) => [`${tag} 1`, `${tag} 2`]),
+    );
+    for (const { packets, lastPacketAt, heard } of streams) {
+      expect([packets, lastPacketAt, heard]).toEqual([0, null, null]);
+    }
+    expect(await driver.streams({ callId: 'nobody', tags: call.tags }, soon())).toMatchObject({
+      kind: 'unknown-call',
+    });
+  });
+
   scene('does not know an answer in an unknown call', async (relay, call) => {
     expect(await call.answer(ALICE, BOB)).toMatchObject({ kind: 'unknown-call' });
     await expectSessions(relay, 0);

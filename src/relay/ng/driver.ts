@@ -2,6 +2,7 @@
 
 import type { SocketAddress } from '../../domain/node.ts';
 import type { Clock } from '../../util/clock.ts';
+import type { CallStream } from '../call-streams.ts';
 import {
   type DeleteRequest,
   type DeleteResult,
@@ -16,6 +17,7 @@ import {
 import type { WireCounters } from '../wire/counters.ts';
 import type { DatagramOptions } from '../wire/datagram-client.ts';
 import { isDict, newDict } from './bencode.ts';
+import { readCallStreams } from './call-streams.ts';
 import { createNgClient, type NgClient } from './client.ts';
 import { deleteMessage, failureIn, mediaMessage, plainMessage, saysNotFound } from './message.ts';
 import { isListener, isWithoutPartner, refuseListening, takesPiece } from './precautions.ts';
@@ -79,7 +81,13 @@ export class NgDriver implements RelayDriver {
     this.#deletesWithStatistics ||= reply.totals !== undefined;
     const isBare = last !== undefined && !(last instanceof RelayFailure) && reply.totals === undefined;
 
-    return { found: true, reply: isBare ? { ...last, ...reply } : reply };
+    const told = isBare ? { ...last, ...reply } : reply;
+
+    return {
+      found: true,
+      reply: told,
+      ...(told.tags === undefined ? {} : { streams: readCallStreams(told) }),
+    };
   }
 
   query({ callId }: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
@@ -89,6 +97,12 @@ export class NgDriver implements RelayDriver {
     if (fromTag !== undefined) message['from-tag'] = fromTag;
 
     return this.ask(message, deadline);
+  }
+
+  async streams(call: RelayCall, deadline: number): Promise<CallStream[] | RelayFailure> {
+    const record = await this.query(call, deadline);
+
+    return record instanceof RelayFailure ? record : readCallStreams(record);
   }
 
   /** The message names the call itself. An offer or an answer is a piece of an SDP, for a call the relay has. */

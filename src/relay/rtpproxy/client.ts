@@ -36,6 +36,8 @@ export interface RtpproxyClientOptions {
   readonly onLate?: (() => void) | undefined;
   /** Start of every cookie, without spaces; 96 random bits by default. */
   readonly cookiePrefix?: string;
+  /** Where to count, maybe together with others; by itself if missing. */
+  readonly counters?: WireCounters | undefined;
   /** Open the sockets; those of the system by default. */
   readonly openDatagrams?: OpenDatagrams | undefined;
   readonly openStream?: OpenStream | undefined;
@@ -61,5 +63,7 @@ export function createRtpproxyClient(
   }
   const use = address.transport === 'unix' ? ONE_SHOT : PERSISTENT;
 
-  return new StreamClient(address, clock, use, { onLate: options.onLate, open: openStream });
+  const { onLate, counters } = options;
+
+  return new StreamClient(address, clock, use, { onLate, open: openStream, counters });
 }

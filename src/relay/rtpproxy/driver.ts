@@ -6,6 +6,7 @@
 import type { ControlSocket } from '../../domain/node.ts';
 import { Refusal, readStreams } from '../../sdp/streams.ts';
 import type { Clock } from '../../util/clock.ts';
+import type { CallStream } from '../call-streams.ts';
 import {
   type DeleteRequest,
   type DeleteResult,
@@ -16,6 +17,7 @@ import {
   type RelayDriver,
   RelayFailure,
 } from '../driver.ts';
+import { readCallStreams } from './call-streams.ts';
 import { createRtpproxyClient, type RtpproxyClient, type RtpproxyClientOptions } from './client.ts';
 import {
   deleteCommand,
@@ -139,6 +141,12 @@ export class RtpproxyDriver implements RelayDriver {
     }
 
     return streams.length === 0 && failure !== undefined ? failure : recordOf(streams);
+  }
+
+  async streams(call: RelayCall, deadline: number): Promise<CallStream[] | RelayFailure> {
+    const record = await this.query(call, deadline);
+
+    return record instanceof RelayFailure ? record : readCallStreams(record, call.memo);
   }
 
   /** Recording and prompts; anything else is `rejected`. */

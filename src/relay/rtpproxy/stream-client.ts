@@ -5,7 +5,7 @@
 
 import type { Clock } from '../../util/clock.ts';
 import { RelayFailure } from '../driver.ts';
-import { newCounters } from '../wire/counters.ts';
+import { newCounters, type WireCounters } from '../wire/counters.ts';
 import { MAX_WAITING, TICK_MS } from '../wire/datagram-client.ts';
 import { isRefusal, takenAway } from '../wire/errors.ts';
 import { RoundTrip } from '../wire/round-trip.ts';
@@ -43,10 +43,12 @@ export interface StreamOptions {
   readonly onLate?: (() => void) | undefined;
   /** Opens a stream; one of the system by default. */
   readonly open?: OpenStream | undefined;
+  /** Where to count, maybe together with others; by itself if missing. */
+  readonly counters?: WireCounters | undefined;
 }
 
 export class StreamClient {
-  readonly counters = newCounters();
+  readonly counters: WireCounters;
 
   readonly #address: StreamAddress;
   readonly #clock: Clock;
@@ -68,6 +70,7 @@ export class StreamClient {
 
   /** Nothing is opened before the first request. */
   constructor(address: StreamAddress, clock: Clock, use: StreamUse, options: StreamOptions = {}) {
+    this.counters = options.counters ?? newCounters();
     this.#address = address;
     this.#clock = clock;
     this.#use = use;

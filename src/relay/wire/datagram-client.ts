@@ -8,7 +8,7 @@ import type { SocketAddress } from '../../domain/node.ts';
 import type { Clock } from '../../util/clock.ts';
 import { RelayFailure } from '../driver.ts';
 import { Cookies, type Unawaited } from './cookies.ts';
-import { newCounters } from './counters.ts';
+import { newCounters, type WireCounters } from './counters.ts';
 import { type Datagrams, type OpenDatagrams, openUdp } from './datagrams.ts';
 import { isRefusal, isWayless, takenAway } from './errors.ts';
 import { RoundTrip } from './round-trip.ts';
@@ -48,6 +48,8 @@ export interface DatagramOptions {
   readonly open?: OpenDatagrams | undefined;
   /** Start of every cookie, without spaces; 96 random bits by default, since the relay's memory outlives us. */
   readonly cookiePrefix?: string;
+  /** Where to count, maybe together with others; by itself if missing. */
+  readonly counters?: WireCounters | undefined;
 }
 
 interface Pending<R> {
@@ -65,7 +67,7 @@ interface Pending<R> {
 }
 
 export class DatagramClient<Q, R> {
-  readonly counters = newCounters();
+  readonly counters: WireCounters;
 
   readonly #address: SocketAddress;
   readonly #clock: Clock;
@@ -95,6 +97,7 @@ export class DatagramClient<Q, R> {
     limits: DatagramLimits,
     options: DatagramOptions = {},
   ) {
+    this.counters = options.counters ?? newCounters();
     this.#address = address;
     this.#clock = clock;
     this.#codec = codec;

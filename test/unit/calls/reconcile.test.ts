@@ -1,7 +1,7 @@
 /** Our calls against those of a node: what was lost, what was left there, what is none of our business. */
 
 import { describe, expect, test } from 'bun:test';
-import { newCanary } from '../../../src/relay/checks.ts';
+import { newCanary, newProbe } from '../../../src/relay/checks.ts';
 import { type Cluster, makeNode, RECONCILE_MS } from '../../fakes/cluster.ts';
 import { fails } from '../../fakes/driver.ts';
 import { events, finished, live, memberOf, reconcile, start } from './reconciling.ts';
@@ -285,6 +285,15 @@ describe('other calls on the node', () => {
     expect(await reconcile(cluster)).toMatchObject({ strays: 1 });
     await cluster.clock.advance(0);
     expect(cluster.relay(0).calls.size).toBe(0);
+  });
+
+  test('that are probes are deleted if they were left behind, and left alone while they may have audio', async () => {
+    const cluster = start();
+    const [old, fresh] = [newProbe(cluster.clock.utc() - 120_000), newProbe(cluster.clock.utc())];
+    cluster.relay(0).calls.add(old).add(fresh);
+    expect(await reconcile(cluster)).toMatchObject({ strays: 1, foreign: 0 });
+    await cluster.clock.advance(0);
+    expect([...cluster.relay(0).calls]).toEqual([fresh]);
   });
 
   test('that wait to be deleted already are not counted again', async () => {

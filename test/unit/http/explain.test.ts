@@ -3,7 +3,7 @@ import { CallTable } from '../../../src/calls/call-table.ts';
 import { History } from '../../../src/calls/history.ts';
 import { explainRoutes } from '../../../src/http/explain.ts';
 import { innerOf, makeNode, outerOf, phoneSdp } from '../../fakes/cluster.ts';
-import { fails } from '../../fakes/driver.ts';
+import { anchored, fails } from '../../fakes/driver.ts';
 import { flush } from '../../fakes/store.ts';
 import { type Api, makeApi } from './api.ts';
 
@@ -78,11 +78,13 @@ describe('GET /v1/explain/CALL-ID', () => {
         at: start,
         operation: 'offer',
         message: 'INVITE',
+        door: 'http',
         took_ms: 0,
         result: 'ok',
         reason: '',
         node_id: 1,
         sides: 'inner>outer',
+        tag: 'A',
         placement: {
           policy: 'hash',
           panic: false,
@@ -100,20 +102,28 @@ describe('GET /v1/explain/CALL-ID', () => {
         ],
         received: ['audio 10.9.9.9:41000'],
         returned: [`audio ${outerOf(1)}:30000`],
+        sdp_received: CALLER,
+        sdp_returned: anchored(outerOf(1)),
+        sdp_cut: false,
       },
       {
         at: start,
         operation: 'answer',
         message: '200 INVITE',
+        door: 'http',
         took_ms: 0,
         result: 'ok',
         reason: '',
         node_id: 1,
         sides: 'outer>inner',
+        tag: 'B',
         placement: null,
         tries: [],
         received: ['audio 203.0.113.9:42000'],
         returned: [`audio ${innerOf(1)}:30000`],
+        sdp_received: CALLEE,
+        sdp_returned: anchored(innerOf(1)),
+        sdp_cut: false,
       },
     ]);
   });
@@ -151,7 +161,7 @@ describe('GET /v1/explain/CALL-ID', () => {
     const before = await explain(api, 'c1');
     await api.clock.advance(3000);
     expect(await explain(api, 'c1')).toEqual(before);
-    expect(api.store.stepsOf('c1').length).toBe(1);
+    expect(api.store.stepsOf('c1').rows.length).toBe(1);
   });
 
   test('tells of a call that ended before our program was restarted', async () => {

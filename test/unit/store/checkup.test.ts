@@ -22,13 +22,13 @@ describe('a checkup', () => {
       const { content, problems } = checkDatabase(path);
       expect(problems).toEqual([]);
       expect(content?.counts).toMatchObject({ calls: 3, liveCalls: 3, nodes: 0, strays: 0 });
-      expect(content?.done).toEqual(['0000_first', '0001_fleet', '0002_rtpproxy']);
+      expect(content?.done).toEqual(['0000_first', '0001_fleet', '0002_rtpproxy', '0003_dashboard']);
       expect(content?.pending).toEqual([]);
       expect(Object.fromEntries(content?.rows ?? [])).toMatchObject({
         call: 3,
         leg: 3,
         leg_sdp: 3,
-        migration: 3,
+        migration: 4,
       });
       expect(content?.bytes).toBe(before.length);
       expect(readdirSync(folder)).toEqual(['c.db']);

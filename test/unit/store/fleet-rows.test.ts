@@ -119,6 +119,7 @@ describe('sets', () => {
       policy: 'least-load',
       loadBy: 'ports',
       portReserve: 20,
+      mediaProbe: true,
     } as const;
     store.fleet.writeFleet({ put: [], remove: [], sets: [set] });
     expect(store.fleet.loadSets()).toEqual([set]);

@@ -49,9 +49,13 @@ test(
         const reader = new Database(path, { readonly: true });
         reader.run('PRAGMA busy_timeout = 5000');
         const file = openSync(to, 'wx');
-        copyPaced(reader, path, to, file);
+        const heard: number[][] = [];
+        copyPaced(reader, path, to, file, (...bytes) => heard.push(bytes));
         reader.close();
         closeSync(file);
+        const [done, total] = heard.at(-1) ?? [];
+        expect(done).toBeGreaterThan(0);
+        expect(done).toBe(total);
         for (const suffix of ['-wal', '-shm', '-journal']) expect(existsSync(to + suffix)).toBe(false);
         const copy = new Database(to, { readonly: true });
         expect(copy.query('PRAGMA integrity_check').values()).toEqual([['ok']]);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import type { Call } from '../../../src/domain/call.ts';
 import { SET_DEFAULTS } from '../../../src/fleet/fleet.ts';
 import { READY } from '../../../src/fleet/member.ts';
+import { EndedCalls, type EndedRow, NEWEST } from '../../../src/store/ended-calls.ts';
 import { Store } from '../../../src/store/store.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { makeNode } from '../../fakes/cluster.ts';
@@ -266,30 +267,39 @@ describe('ended calls', () => {
     return store;
   }
 
-  function pages(store: Store, limit: number, filter: { nodeId?: number; setId?: number } = {}): string[][] {
-    const list: string[][] = [];
-    for (let after: string | null = null; list.length < 100; ) {
-      const { calls, next } = store.listEndedCalls({ limit, after, ...filter });
-      list.push(calls.map(({ callId }) => callId));
-      if (next === null) return list;
-      after = next;
+  /** All of them in slices of `count`. */
+  function slices(store: Store, count: number, since = 0): EndedRow[][] {
+    const list: EndedRow[][] = [];
+    for (let place = NEWEST; list.length < 100; ) {
+      const slice = store.ended.slice(place, since, count);
+      list.push([...slice]);
+      if (slice.length < count) return list;
+      place = slice.at(-1) ?? place;
     }
-    throw new Error('the pages never end');
+    throw new Error('the slices never end');
   }
 
   test.each([1, 2, 4, 7, 25, 100])(
-    'come newest end first in pages of %d, none twice and none left out',
-    async (limit) => {
+    'come newest end first in slices of %d, none twice and none left out',
+    async (count) => {
       const store = await withEnded();
-      const list = pages(store, limit);
-      expect(list.flat()).toHaveLength(25);
-      expect(new Set(list.flat()).size).toBe(25);
-      expect(list.flat().includes('live')).toBe(false);
-      const times = list.flat().map((callId) => store.findEndedCall(callId)?.updatedAt ?? 0);
+      const list = slices(store, count).flat();
+      expect(list).toHaveLength(25);
+      expect(new Set(list.map(({ callId }) => callId)).size).toBe(25);
+      expect(list.some(({ callId }) => callId === 'live')).toBe(false);
+      const times = list.map(({ callId }) => store.findEndedCall(callId)?.updatedAt ?? 0);
       expect(times).toEqual([...times].sort((a, b) => b - a));
-      for (const page of list.slice(0, -1)) expect(page).toHaveLength(limit);
     },
   );
+
+  test('come with their node, set, beginning and end, and only those that ended late enough', async () => {
+    const store = await withEnded();
+    const [last] = store.ended.slice(NEWEST, 0, 1);
+    expect(last).toMatchObject({ callId: 'c\xe924', nodeId: 0, setId: 0, updatedAt: 1006 });
+    expect(last?.createdAt).toBe(store.findEndedCall('c\xe924')?.createdAt ?? -1);
+    expect(slices(store, 4, 1005).flat()).toHaveLength(5);
+    expect(slices(store, 4, 1007).flat()).toEqual([]);
+  });
 
   test('come with their legs, each with its own, and no query is prepared for it', async () => {
     const { store, open } = openStore();
@@ -305,42 +315,28 @@ describe('ended calls', () => {
     const live = makeLeg('LIVE');
     await store.saveCall(makeCall('live', { legs: [live] }), { isNew: true, leg: live });
     const prepare = spyOn(open.database, 'prepare');
-    expect(store.listEndedCalls({ limit: 50, after: null }).calls).toEqual(calls);
+    const ids = store.ended.slice(NEWEST, 0, 50).map(({ id }) => id);
+    expect(store.loadCalls(ids)).toEqual(calls);
+    expect(store.loadCalls([...ids].reverse())).toEqual(calls.toReversed());
+    expect(store.loadCalls([0, ...ids.slice(0, 1), 12_345])).toEqual(calls.slice(0, 1));
     expect(store.findEndedCall('c4')).toEqual(calls[4]);
     expect(prepare).not.toHaveBeenCalled();
   });
 
-  test('have no empty page after a last one that is full', async () => {
-    const store = await withEnded();
-    for (const limit of [1, 5, 25]) expect(pages(store, limit)).toHaveLength(25 / limit);
-  });
-
-  test('of a late page are found by the index', () => {
-    const { store, open } = openStore();
-    const prepare = spyOn(open.database, 'prepare');
-    // A second store, so that its statements are seen.
-    const again = new Store(open, new FakeClock());
-    const text = prepare.mock.calls
-      .map(([sql]) => sql)
-      .find((sql) => sql.includes('order by "call"."updated_at"'));
-    prepare.mockRestore();
-    const plan = open.database.query(`explain query plan ${text}`).values();
-    expect(String(plan)).toContain('USING INDEX call_ended (updated_at<?)');
-    expect([store, again].map((each) => each.listEndedCalls({ limit: 1, after: '5 x' }).calls)).toEqual([
-      [],
-      [],
+  test('of a late slice are found by the index, those of one millisecond too', () => {
+    const { open } = openStore();
+    const query = spyOn(open.database, 'query');
+    new EndedCalls(open.database);
+    const texts = query.mock.calls.map(([sql]) => sql);
+    query.mockRestore();
+    const plans = texts.map((text) =>
+      String(open.database.query(`explain query plan ${text}`).values(1, 1, 1)),
+    );
+    expect(plans).toEqual([
+      expect.stringContaining('USING INDEX call_ended (updated_at=? AND rowid<?)'),
+      expect.stringContaining('USING INDEX call_ended (updated_at>? AND updated_at<?)'),
     ]);
-  });
-
-  test('are listed by node and set', async () => {
-    const store = await withEnded();
-    expect(pages(store, 3, { nodeId: 1 }).flat()).toHaveLength(12);
-    expect(pages(store, 3, { nodeId: 1, setId: 0 }).flat()).toHaveLength(4);
-  });
-
-  test('a page after something that is no cursor is no error', async () => {
-    const store = await withEnded();
-    expect(store.listEndedCalls({ limit: 5, after: 'nonsense' }).calls.length).toBeLessThanOrEqual(5);
+    expect(plans.join()).not.toContain('TEMP B-TREE');
   });
 });
 
@@ -366,7 +362,7 @@ describe('retention', () => {
     store.noteCall(ended('young', clock.utc()), { isNew: true });
     store.event('young');
     await flush(store);
-    const count = () => store.listEndedCalls({ limit: 1000, after: null }).calls.length;
+    const count = () => store.ended.slice(NEWEST, 0, 1000).length;
     const events = () => store.events.list(1000, null).length;
     expect([count(), events()]).toEqual([302, 301]);
     store.prune(LIMITS);
@@ -390,7 +386,7 @@ describe('retention', () => {
     await clock.advance(20_000);
     const limits = { ...LIMITS, endedCallMs: 1e9, eventMs: 1e9, maxEndedCalls: 10, maxEvents: 10 };
     for (let i = 0; i < 3; i++) store.prune(limits);
-    expect(store.listEndedCalls({ limit: 100, after: null }).calls.map(({ callId }) => callId)).toEqual(
+    expect(store.ended.slice(NEWEST, 0, 100).map(({ callId }) => callId)).toEqual(
       Array.from({ length: 10 }, (_, index) => `c${49 - index}`),
     );
     expect(store.events.list(100, null).map(({ kind }) => kind)).toEqual(
@@ -489,7 +485,7 @@ describe('a disk that is full', () => {
     makeRoom();
     await clock.advance(1000);
     expect(store.loadLiveCalls().map(({ callId }) => callId)).toEqual(['first']);
-    expect(store.listEndedCalls({ limit: 10, after: null }).calls).toEqual([]);
+    expect(store.ended.slice(NEWEST, 0, 10)).toEqual([]);
   });
 
   test('does not bring back a call that ended meanwhile, even when its Call-ID was used again', async () => {

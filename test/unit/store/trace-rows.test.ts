@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import type { RetentionLimits } from '../../../src/store/store.ts';
-import { TraceRows } from '../../../src/store/trace-rows.ts';
+import type { RetentionLimits } from '../../../src/store/retention.ts';
+import { type TraceRow, TraceRows } from '../../../src/store/trace-rows.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { fillDisk, flush, inDirectory, openStore } from '../../fakes/store.ts';
 
@@ -8,12 +8,18 @@ function make() {
   const clock = new FakeClock();
   const { store, open } = openStore(clock);
   const rows = new TraceRows(open.database);
+  const insert = (row: TraceRow): void => {
+    rows.note(row);
+    rows.write();
+    rows.written();
+  };
 
   return {
     clock,
     store,
     open,
     rows,
+    insert,
     /** The steps of all rows, oldest row first. */
     all: () =>
       open.database
@@ -35,21 +41,40 @@ const FOR_EVER: RetentionLimits = {
 
 describe('rows of steps', () => {
   test('are found by Call-ID, byte for byte, oldest first', () => {
-    const { rows } = make();
-    rows.insert({ callId: 'c1', at: 5, steps: '[1]' });
-    rows.insert({ callId: 'c2', at: 6, steps: '[2]' });
-    rows.insert({ callId: 'c1', at: 1, steps: '[3]' });
-    rows.insert({ callId: 'a/b\xe9', at: 1, steps: '[4]' });
-    expect(rows.of('c1')).toEqual(['[1]', '[3]']);
-    expect(rows.of('a/b\xe9')).toEqual(['[4]']);
-    expect([rows.of('C1'), rows.of('c'), rows.of('')]).toEqual([[], [], []]);
+    const { rows, insert } = make();
+    insert({ callId: 'c1', at: 5, steps: '[1]' });
+    insert({ callId: 'c2', at: 6, steps: '[2]' });
+    insert({ callId: 'c1', at: 1, steps: '[3]' });
+    insert({ callId: 'a/b\xe9', at: 1, steps: '[4]' });
+    expect(rows.of('c1')).toEqual({ rows: ['[1]', '[3]'], isPartial: false });
+    expect(rows.of('a/b\xe9').rows).toEqual(['[4]']);
+    expect(['C1', 'c', ''].map((callId) => rows.of(callId).rows)).toEqual([[], [], []]);
+  });
+
+  test('of a call with too many: the first one and the newest ones, and it says so', () => {
+    const { rows, insert } = make();
+    const fill = (callId: string, count: number, text = ''): void => {
+      for (let i = 0; i < count; i++) insert({ callId, at: i, steps: `${i}${text}` });
+    };
+    fill('just', 257);
+    expect(rows.of('just').isPartial).toBe(false);
+    expect(rows.of('just').rows.length).toBe(257);
+    fill('many', 300);
+    expect(rows.of('many')).toEqual({
+      rows: ['0', ...Array.from({ length: 256 }, (_, i) => String(44 + i))],
+      isPartial: true,
+    });
+    fill('large', 6, 'x'.repeat(600_000));
+    const { rows: large, isPartial } = rows.of('large');
+    expect(large.map((row) => String(row)[0])).toEqual(['0', '3', '4', '5']);
+    expect(isPartial).toBe(true);
   });
 
   test('are found by an index, not by reading all', () => {
     const { open } = make();
     const plan = open.database
       .query<{ detail: string }, []>(
-        "EXPLAIN QUERY PLAN SELECT steps FROM trace WHERE call_id = 'x' ORDER BY id",
+        "EXPLAIN QUERY PLAN SELECT id, steps FROM trace WHERE call_id = 'x' ORDER BY id DESC LIMIT 9",
       )
       .all()
       .map(({ detail }) => detail)
@@ -61,8 +86,8 @@ describe('rows of steps', () => {
 
 describe('pruning', () => {
   test('removes rows older than the time given, and no others', () => {
-    const { rows, all } = make();
-    for (const at of [10, 20, 30]) rows.insert({ callId: 'c', at, steps: String(at) });
+    const { rows, insert, all } = make();
+    for (const at of [10, 20, 30]) insert({ callId: 'c', at, steps: String(at) });
     rows.prune(20, 100, 100);
     expect(all()).toEqual(['20', '30']);
     rows.prune(31, 100, 100);
@@ -70,8 +95,8 @@ describe('pruning', () => {
   });
 
   test('removes the oldest beyond the number given', () => {
-    const { rows, all } = make();
-    for (let i = 0; i < 10; i++) rows.insert({ callId: 'c', at: 100, steps: String(i) });
+    const { rows, insert, all } = make();
+    for (let i = 0; i < 10; i++) insert({ callId: 'c', at: 100, steps: String(i) });
     rows.prune(0, 10, 100);
     expect(all().length).toBe(10);
     rows.prune(0, 3, 100);
@@ -79,8 +104,8 @@ describe('pruning', () => {
   });
 
   test('removes a slice at a time', () => {
-    const { rows, all } = make();
-    for (let i = 0; i < 10; i++) rows.insert({ callId: 'c', at: i, steps: String(i) });
+    const { rows, insert, all } = make();
+    for (let i = 0; i < 10; i++) insert({ callId: 'c', at: i, steps: String(i) });
     rows.prune(0, 100, 4);
     rows.prune(100, 100, 4);
     expect(all()).toEqual(['4', '5', '6', '7', '8', '9']);
@@ -89,20 +114,20 @@ describe('pruning', () => {
   });
 
   test('keeps up with what is written: the table does not grow between two slices', () => {
-    const { rows, all } = make();
+    const { rows, insert, all } = make();
     for (let slice = 0; slice < 5; slice++) {
-      for (let i = 0; i < 30; i++) rows.insert({ callId: 'c', at: 1, steps: 'x' });
+      for (let i = 0; i < 30; i++) insert({ callId: 'c', at: 1, steps: 'x' });
       rows.prune(100, 100, 4);
       expect(all()).toEqual([]);
     }
   });
 
   test('of nothing is nothing; what comes later is pruned like all', () => {
-    const { rows, all } = make();
+    const { rows, insert, all } = make();
     rows.prune(100, 0, 4);
-    rows.insert({ callId: 'c', at: 1, steps: 'a' });
+    insert({ callId: 'c', at: 1, steps: 'a' });
     rows.prune(100, 100, 4);
-    rows.insert({ callId: 'c', at: 2, steps: 'b' });
+    insert({ callId: 'c', at: 2, steps: 'b' });
     expect(all()).toEqual(['b']);
     rows.prune(100, 100, 4);
     expect(all()).toEqual([]);
@@ -131,9 +156,9 @@ describe('steps handed to the store', () => {
     await flush(store);
     store.noteSteps('c1', 2, 'b');
     store.noteSteps('c2', 2, 'x');
-    expect(store.stepsOf('c1')).toEqual(['a', 'b']);
+    expect(store.stepsOf('c1').rows).toEqual(['a', 'b']);
     await flush(store);
-    expect(store.stepsOf('c1')).toEqual(['a', 'b']);
+    expect(store.stepsOf('c1').rows).toEqual(['a', 'b']);
   });
 
   test('ride along within 10 ms: nobody waits for them', async () => {
@@ -152,7 +177,7 @@ describe('steps handed to the store', () => {
       first.store.noteSteps('c1', 1, 'a');
       first.store.close();
       const second = openStore(new FakeClock(), path);
-      expect(second.store.stepsOf('c1')).toEqual(['a']);
+      expect(second.store.stepsOf('c1').rows).toEqual(['a']);
       second.store.close();
     }));
 
@@ -164,12 +189,12 @@ describe('steps handed to the store', () => {
     expect(store.trouble).toBeDefined();
     expect(store.counters.droppedSteps).toBe(20);
     store.noteSteps('c1', 1, 'y');
-    expect([store.counters.droppedSteps, store.stepsOf('c1')]).toEqual([21, []]);
+    expect([store.counters.droppedSteps, store.stepsOf('c1').rows]).toEqual([21, []]);
     makeRoom();
     await clock.advance(1000);
     expect(store.trouble).toBeUndefined();
     store.noteSteps('c1', 1, 'z');
     await flush(store);
-    expect(store.stepsOf('c1')).toEqual(['z']);
+    expect(store.stepsOf('c1').rows).toEqual(['z']);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { isCanary } from '../../../../src/relay/checks.ts';
+import { isTestCall } from '../../../../src/relay/checks.ts';
 import { RelayFailure, type RelayStatistics } from '../../../../src/relay/driver.ts';
 import { createRtpproxyMonitor, RtpproxyMonitor } from '../../../../src/relay/rtpproxy/monitor.ts';
 import { CAPABILITIES, versionOf } from '../../../../src/relay/rtpproxy/versions.ts';
@@ -212,7 +212,7 @@ describe('a canary', () => {
     expect(await monitor.canary('203.0.113.9', 'IP4', deadline)).toBe(10);
     const [open = '', close = ''] = client.commands;
     const name = open.split(' ')[1] ?? '';
-    expect(isCanary(name)).toBe(true);
+    expect(isTestCall(name)).toBe(true);
     expect(open).toBe(`U ${name} 192.0.2.1 9 canary;1`);
     expect(close).toBe(`D ${name} canary`);
     expect(client.deadlines).toEqual([1_000_400, deadline]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { isCanary } from '../../../../src/relay/checks.ts';
+import { isTestCall } from '../../../../src/relay/checks.ts';
 import { drive, failed } from './driving.ts';
 
 const OPEN = /^Ul127\.72\.72\.72 (\S+) 192\.0\.2\.1 9 wake;1$/;
@@ -12,7 +12,7 @@ describe('a daemon without ports', () => {
       expect(failed(await offer()).kind).toBe('refused');
       const [, open = '', close = ''] = client.commands;
       const [, name = ''] = OPEN.exec(open) ?? [];
-      expect(isCanary(name)).toBe(true);
+      expect(isTestCall(name)).toBe(true);
       expect(close).toBe(`D ${name} wake`);
       expect(client.commands).toHaveLength(3);
     },
