@@ -13,7 +13,7 @@ CREATE TABLE `fleet_sample` (
 );
 --> statement-breakpoint
 CREATE TABLE `node_sample` (
-	`node_id` integer NOT NULL,
+	`series` integer NOT NULL,
 	`at` integer NOT NULL,
 	`up` real,
 	`calls` real,
@@ -26,8 +26,14 @@ CREATE TABLE `node_sample` (
 	`rtt_ms` real,
 	`probe_loss` real,
 	`probe_delay_ms` real,
-	PRIMARY KEY(`node_id`, `at`),
-	FOREIGN KEY (`node_id`) REFERENCES `node`(`id`) ON UPDATE no action ON DELETE cascade
+	PRIMARY KEY(`series`, `at`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `node_series` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`node_id` integer,
+	FOREIGN KEY (`node_id`) REFERENCES `node`(`id`) ON UPDATE no action ON DELETE set null
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `node_series_node_id_unique` ON `node_series` (`node_id`);--> statement-breakpoint
 ALTER TABLE `node_set` ADD `media_probe` integer DEFAULT false NOT NULL;

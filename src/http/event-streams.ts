@@ -4,14 +4,15 @@
  * not read costs no memory, and the idle time-out of the server ends it.
  */
 
-import { Failure } from '../domain/errors.ts';
+import type { Failure } from '../domain/errors.ts';
 import { eventResource } from '../events/resource.ts';
 import { type EventFilter, type EventRows, lets, type StoredEvent } from '../store/event-rows.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
+import { Turns } from '../util/turns.ts';
+import type { Permit } from './guard.ts';
+import { OpenStreams } from './streams.ts';
 
-/** Streams at once. */
-const MAX_STREAMS = 64;
 /** Rows read in one turn of the event loop, whichever stream they are for: less than a millisecond. */
 const SLICE = 200;
 /** A stream without events says so often that it lives, ms; proxies cut what is silent for a minute. */
@@ -19,19 +20,11 @@ const KEEP_ALIVE_MS = 15_000;
 /** How long a client should wait before it connects again, ms. */
 const RETRY_MS = 2000;
 
-const HEADERS = {
-  'Content-Type': 'text/event-stream; charset=utf-8',
-  'Cache-Control': 'no-store',
-  // Without it nginx collects the stream.
-  'X-Accel-Buffering': 'no',
-};
-
 export class EventStreams {
   readonly #events: EventRows;
   readonly #clock: Clock;
-  readonly #open = new Set<EventStream>();
+  readonly #open = new OpenStreams<EventStream>('event');
   readonly #turns = new Turns();
-  #isStopped = false;
 
   constructor(events: EventRows, clock: Clock) {
     this.#events = events;
@@ -43,46 +36,48 @@ export class EventStreams {
     return this.#open.size;
   }
 
-  /** A stream of the events after the id `after`, past ones first; those to come only if undefined. */
-  open(filter: EventFilter, after: number | undefined): Response | Failure {
-    if (this.#isStopped) return new Failure('RTPC_BUSY', 'the program is stopping; connect again soon');
-    if (this.#open.size >= MAX_STREAMS) {
-      return new Failure(
-        'RTPC_BUSY',
-        `${MAX_STREAMS} event streams are open, which is the limit; close some`,
-      );
-    }
+  /**
+   * A stream of the events after the id `after`, past ones first; those to come only if undefined. It goes on for as long as
+   * `permit` says so.
+   */
+  open(filter: EventFilter, after: number | undefined, permit: Permit): Response | Failure {
+    const { refusal } = this.#open;
+    if (refusal !== undefined) return refusal;
     const newest = this.#events.lastId;
     // A database that lost its end (restored, or without fsync) gives ids anew: nothing of that may be skipped.
     const last = Math.min(after ?? newest, newest);
-    const stream = new EventStream({ events: this.#events, turns: this.#turns }, filter, last, () => {
+    const onEnd = (): void => {
       stopListening();
       stopTimer();
       this.#open.delete(stream);
-    });
+    };
+    const parts = { events: this.#events, turns: this.#turns, permit, onEnd };
+    const stream = new EventStream(parts, filter, last);
     const stopListening = this.#events.onNew(() => stream.wake());
-    const stopTimer = this.#clock.every(KEEP_ALIVE_MS, () => stream.wake());
-    this.#open.add(stream);
+    const stopTimer = this.#clock.every(KEEP_ALIVE_MS, () => {
+      stream.recheck();
+      stream.wake();
+    });
 
-    return new Response(new ReadableStream(stream, { highWaterMark: 0 }), { headers: HEADERS });
+    return this.#open.open(stream);
+  }
+
+  /** Ends the streams of those who may not listen any more. */
+  recheck(): void {
+    this.#open.recheck();
   }
 
   /** Ends all streams, and opens no more. */
   stop(): void {
-    this.#isStopped = true;
-    for (const stream of [...this.#open]) stream.close();
+    this.#open.stop();
   }
 }
 
-/** Lets one of many have each turn of the event loop, in the order in which they ask. */
-class Turns {
-  #last = Promise.resolve();
-
-  next(): Promise<void> {
-    this.#last = this.#last.then(() => new Promise((resolve) => setImmediate(resolve)));
-
-    return this.#last;
-  }
+interface EventStreamParts {
+  readonly events: EventRows;
+  readonly turns: Turns;
+  readonly permit: Permit;
+  readonly onEnd: () => void;
 }
 
 /** One stream; the runtime pulls. */
@@ -90,6 +85,7 @@ class EventStream {
   readonly #events: EventRows;
   readonly #turns: Turns;
   readonly #filter: EventFilter;
+  readonly #permit: Permit;
   readonly #onEnd: () => void;
   readonly #encoder = new TextEncoder();
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -100,17 +96,13 @@ class EventStream {
   /** Ends the wait for events. */
   wake: () => void = () => undefined;
 
-  constructor(
-    { events, turns }: { readonly events: EventRows; readonly turns: Turns },
-    filter: EventFilter,
-    last: number,
-    onEnd: () => void,
-  ) {
+  constructor({ events, turns, permit, onEnd }: EventStreamParts, filter: EventFilter, last: number) {
     this.#events = events;
     this.#turns = turns;
+    this.#permit = permit;
+    this.#onEnd = onEnd;
     this.#filter = filter;
     this.#last = last;
-    this.#onEnd = onEnd;
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
@@ -133,6 +125,10 @@ class EventStream {
     this.#isEnded = true;
     this.#onEnd();
     this.wake();
+  }
+
+  recheck(): void {
+    if (!this.#permit()) this.close();
   }
 
   close(): void {
@@ -163,6 +159,7 @@ class EventStream {
   async #read(): Promise<string> {
     for (;;) {
       await this.#turns.next();
+      this.recheck();
       if (this.#isEnded) return '';
       const slice = this.#events.after(this.#last, SLICE);
       this.#last = slice.at(-1)?.id ?? this.#last;

@@ -1,15 +1,25 @@
-/** Who may ask: the Host and Origin headers, and the bearer token with its role, looked at before anything else. */
+/**
+ * Who may ask: the Host and Origin headers, and the bearer token with its role or the session it began, looked at before
+ * anything else.
+ */
 
-import { timingSafeEqual } from 'node:crypto';
 import { Failure } from '../domain/errors.ts';
 import { covers, type Role, type Token } from '../domain/role.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
-import { familyOf, isLoopback } from '../util/ip.ts';
+import { familyOf } from '../util/ip.ts';
 import { log } from '../util/log.ts';
 import { Sparing } from '../util/sparing.ts';
-import { Attempts, clientOf, MAX_ATTEMPTS } from './attempts.ts';
+import { Keyring, type Known, NO_TOKEN, notLogged } from './keyring.ts';
 import type { Peers } from './peers.ts';
+import {
+  hasSessionCookie,
+  isCurrent,
+  noSessionCookie,
+  SESSION_MS,
+  type Session,
+  sessionCookie,
+} from './session-cookie.ts';
 
 /** What a reload may change. */
 export interface GuardOptions {
@@ -20,7 +30,7 @@ export interface GuardOptions {
 }
 
 export interface GuardParts {
-  readonly peers: Pick<Peers, 'isLocal' | 'addressOf'>;
+  readonly peers: Pick<Peers, 'isLocal' | 'addressOf' | 'isSecure'>;
   readonly store: Pick<Store, 'event'>;
   readonly clock: Clock;
 }
@@ -32,52 +42,53 @@ export interface Verdict {
   readonly refusal: Failure | undefined;
 }
 
-/** What is kept of a token. */
-interface Known {
-  readonly token: Token;
-  readonly digest: Buffer;
-  /** The answer to whoever has it and may. */
-  readonly good: Verdict;
-  /** From where it has been right, newest last: there it goes on although others there give wrong ones. */
-  readonly proven: Set<string>;
+/** Who somebody is to us. */
+export interface Bearer {
+  /** As in `Verdict`. */
+  readonly who: string;
+  readonly role: Role;
+  /** When the session ends, UTC ms; null if it is none. */
+  readonly expiresAt: number | null;
 }
+
+/** Whether what was allowed still is: its token is there, with a role that will do, and its session goes on. */
+export type Permit = () => boolean;
+
+/** A token, and when the session ends that it was found by; null if it was given itself. */
+type Found = Session<Known> | { readonly known: Known; readonly expiresAt: null };
 
 export const LOCAL = 'unix socket';
 const AS_LOCAL: Verdict = { who: LOCAL, refusal: undefined };
 const AS_NOBODY: Verdict = { who: 'nobody', refusal: undefined };
-/** Places a token is remembered to have been right from; the oldest is forgotten first. */
-const MAX_PROVEN = 256;
+/** What a page may say in place of an origin: no form and no page of another origin can. */
+const OUR_PAGE = 'rtp-cluster';
 /** Of each kind of line and event in a minute. */
 const TOLD_PER_MINUTE = 10;
 
 export class Guard {
   readonly #parts: GuardParts;
-  readonly #attempts: Attempts;
-  readonly #refusedLines: Sparing;
+  readonly #keyring: Keyring;
   readonly #roleLines: Sparing;
-  readonly #blockedEvents: Sparing;
-  #tokens: readonly Known[] = [];
+  /** Requests with a token or a session that may not do what they asked. */
+  #wrongRoles = 0;
   #hosts: ReadonlySet<string> = new Set();
   #certified: ReadonlySet<string> = new Set();
 
   constructor(options: GuardOptions, parts: GuardParts) {
     this.#parts = parts;
-    this.#attempts = new Attempts(parts.clock);
-    this.#refusedLines = new Sparing(parts.clock, TOLD_PER_MINUTE);
+    this.#keyring = new Keyring(parts);
     this.#roleLines = new Sparing(parts.clock, TOLD_PER_MINUTE);
-    this.#blockedEvents = new Sparing(parts.clock, TOLD_PER_MINUTE);
     this.replace(options);
+  }
+
+  /** Requests refused for who asked. */
+  get counters() {
+    return { wrongRoles: this.#wrongRoles, ...this.#keyring.counters };
   }
 
   /** Takes other tokens and hosts, from the next request on. Who has given wrong tokens stays known. */
   replace({ tokens, hosts }: GuardOptions): void {
-    const before = new Map(this.#tokens.map((known) => [known.token.token, known.proven]));
-    this.#tokens = tokens.map((token) => ({
-      token,
-      digest: digest(token.token),
-      good: { who: token.name, refusal: undefined },
-      proven: before.get(token.token) ?? new Set(),
-    }));
+    this.#keyring.replace(tokens);
     this.#hosts = new Set([...hosts, 'localhost']);
   }
 
@@ -109,59 +120,111 @@ export class Guard {
    */
   admit(request: Request, wanted: Role | undefined, other = ''): Verdict {
     if (this.#parts.peers.isLocal(request)) return AS_LOCAL;
-    if (this.#tokens.length === 0) return AS_NOBODY;
-    const given = /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1] ?? other;
-    if (given === '') return refused('RTPC_UNAUTHORIZED', NO_TOKEN);
-    const known = this.#find(given);
-    const address = this.#parts.peers.addressOf(request);
-    const client = clientOf(address);
-    if (known?.proven.has(client) !== true) {
-      const waitS = this.#attempts.waitS(client);
-      // Whether the token is right is not said: it could be guessed. But users of this host share one address: one of them, or
-      // a script with an old token, must not shut out the proxy that asks for the first time after a restart.
-      if (waitS > 0 && (known === undefined || !isLoopback(address))) {
-        const message = `${MAX_ATTEMPTS} wrong tokens came from this address; wait ${waitS} s`;
+    if (this.#keyring.isEmpty) return AS_NOBODY;
+    const found = this.#whose(request, other);
+    if (found instanceof Failure) return { who: '', refusal: found };
+    const { known } = found;
+    if (wanted === undefined || covers(known.token.role, wanted)) return known.good;
 
-        return { who: '', refusal: new Failure('RTPC_TOO_MANY_TOKENS', message, '', waitS) };
-      }
-      if (known === undefined) return this.#fail(address, client);
-      prove(known, client);
+    return { who: known.token.name, refusal: this.#refuseRole(request, known.token, wanted) };
+  }
+
+  /** Whether nobody has to say who he is. */
+  isOpenTo(request: Request): boolean {
+    return this.#keyring.isEmpty || this.#parts.peers.isLocal(request);
+  }
+
+  /** Who asks; a failure if what he says of himself is wrong, undefined if he says nothing. */
+  bearerOf(request: Request): Bearer | Failure | undefined {
+    if (this.isOpenTo(request))
+      return { who: this.admit(request, undefined).who, role: 'admin', expiresAt: null };
+    const found = this.#whose(request, '');
+    if (!(found instanceof Failure)) return bearer(found);
+
+    return request.headers.has('authorization') ? found : undefined;
+  }
+
+  /** Begins a session, for whoever has a token that may look at something. Wrong ones are counted as everywhere. */
+  logIn(request: Request, token: string): { readonly bearer: Bearer; readonly cookie: string } | Failure {
+    const known = this.#keyring.check(token, this.#parts.peers.addressOf(request));
+    if (known instanceof Failure) return known;
+    if (!covers(known.token.role, 'read')) return this.#refuseRole(request, known.token, 'read');
+    const expiresAt = this.#parts.clock.utc() + SESSION_MS;
+    const cookie = sessionCookie(known.token, expiresAt, this.#isSecure(request));
+
+    return { bearer: bearer({ known, expiresAt }), cookie };
+  }
+
+  /** Ends a session in its browser: the cookie that does. No page of elsewhere may. */
+  logOut(request: Request): string | Failure {
+    const refusal = hasSessionCookie(request.headers.get('cookie'))
+      ? this.#refuseCrossSite(request)
+      : undefined;
+
+    return refusal ?? noSessionCookie(this.#isSecure(request));
+  }
+
+  /** What a request that was admitted may go on with, for as long as this says so. */
+  permit(request: Request, wanted: Role): Permit {
+    if (this.#parts.peers.isLocal(request)) return () => true;
+    if (this.#keyring.isEmpty) return () => this.#keyring.isEmpty;
+    const found = this.#whose(request, '');
+    if (found instanceof Failure) return () => false;
+    const {
+      known: { token },
+      expiresAt,
+    } = found;
+
+    return () =>
+      (expiresAt === null || isCurrent(expiresAt, this.#parts.clock.utc())) &&
+      this.#keyring.lets(token, wanted);
+  }
+
+  /** Whether a browser talks TLS, to us or to a proxy in front: the origin of our page says so, and has been compared with our host. */
+  #isSecure(request: Request): boolean {
+    const isOverTls = request.headers.get('origin')?.startsWith('https:') ?? false;
+
+    return isOverTls || this.#parts.peers.isSecure(request);
+  }
+
+  /** Why a page may not do with its cookie what the request wants, or undefined if it may. */
+  #refuseCrossSite(request: Request): Failure | undefined {
+    // An origin that is given has been compared with our host. Pages of other ports of the host count as the same site to browsers,
+    // so their requests have the cookie too; those that read need not say an origin, but say what kind they are.
+    const site = request.headers.get('sec-fetch-site') ?? 'none';
+    const isReading = request.method === 'GET' || request.method === 'HEAD';
+    const isOurs = request.headers.has('origin') || request.headers.get('x-requested-with') === OUR_PAGE;
+    if ((site === 'same-origin' || site === 'none') && (isReading || isOurs)) return undefined;
+
+    return new Failure(
+      'RTPC_FOREIGN_ORIGIN',
+      `only a page of this program may use its session; what changes something needs the header Origin, which browsers send, or "X-Requested-With: ${OUR_PAGE}"`,
+    );
+  }
+
+  /** Whose request it is: by the header, or `other`, or the cookie of a session where there is neither. */
+  #whose(request: Request, other: string): Found | Failure {
+    const header = request.headers.get('authorization');
+    const given = /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? other;
+    if (given !== '') {
+      const known = this.#keyring.check(given, this.#parts.peers.addressOf(request));
+
+      return known instanceof Failure ? known : { known, expiresAt: null };
     }
-    const { role, name } = known.token;
-    if (wanted === undefined || covers(role, wanted)) return known.good;
+    const session = header === null ? this.#keyring.session(request.headers.get('cookie')) : undefined;
+    if (session === undefined) return new Failure('RTPC_UNAUTHORIZED', NO_TOKEN);
+
+    return this.#refuseCrossSite(request) ?? session;
+  }
+
+  #refuseRole(request: Request, { name, role }: Token, wanted: Role): Failure {
+    const address = this.#parts.peers.addressOf(request);
+    this.#wrongRoles++;
     const more = this.#roleLines.pass();
     if (more !== undefined)
       log.warning('http.role_refused', { who: name, role, wanted, address, ...notLogged(more) });
 
-    return refused('RTPC_FORBIDDEN', `the token "${name}" has the role ${role}; this wants ${wanted}`, name);
-  }
-
-  /** Counts a wrong token. */
-  #fail(address: string, client: string): Verdict {
-    const count = this.#attempts.failed(client);
-    const more = this.#refusedLines.pass();
-    if (more !== undefined) log.warning('http.token_refused', { address, count, ...notLogged(more) });
-    const others = count === MAX_ATTEMPTS ? this.#blockedEvents.pass() : undefined;
-    if (others !== undefined) {
-      const waitS = this.#attempts.waitS(client);
-      this.#parts.store.event('admin.blocked', {
-        from: address,
-        attempts: count,
-        wait_s: waitS,
-        ...(others === 0 ? {} : { others }),
-      });
-    }
-
-    return refused('RTPC_UNAUTHORIZED', `this bearer token is not known here; ${NO_TOKEN}`);
-  }
-
-  /** The token that was given. Compares digests, all of them, so that time tells neither length nor content. */
-  #find(given: string): Known | undefined {
-    const wanted = digest(given);
-    let found: Known | undefined;
-    for (const known of this.#tokens) if (timingSafeEqual(known.digest, wanted)) found = known;
-
-    return found;
+    return new Failure('RTPC_FORBIDDEN', `the token "${name}" has the role ${role}; this wants ${wanted}`);
   }
 
   /**
@@ -188,27 +251,11 @@ export class Guard {
   }
 }
 
-const NO_TOKEN = 'a bearer token is needed: "Authorization: Bearer TOKEN"';
-
-function refused(code: 'RTPC_UNAUTHORIZED' | 'RTPC_FORBIDDEN', message: string, who = ''): Verdict {
-  return { who, refusal: new Failure(code, message) };
-}
-
-function prove({ proven }: Known, client: string): void {
-  const [oldest] = proven;
-  if (proven.size >= MAX_PROVEN && oldest !== undefined) proven.delete(oldest);
-  proven.add(client);
-}
-
-function notLogged(count: number): object {
-  return count === 0 ? {} : { not_logged: count };
+function bearer({ known: { token }, expiresAt }: Found): Bearer {
+  return { who: token.name, role: token.role, expiresAt };
 }
 
 /** The host and port of an Origin header; '' for `null` and other things without one. */
 function hostOf(origin: string): string {
   return /^https?:\/\/([^/]+)$/i.exec(origin)?.[1] ?? '';
-}
-
-function digest(token: string): Buffer {
-  return new Bun.CryptoHasher('sha256').update(token).digest();
 }

@@ -71,6 +71,11 @@ export class HttpsServer implements HttpServer {
     return this.#current.server.port ?? 0;
   }
 
+  /** UTC ms at which the certificate in use expires. */
+  get notAfter(): number {
+    return this.#files.notAfter;
+  }
+
   /**
    * Reads the files again, or others; they are looked at every 10 s anyway.
    * @returns why they cannot be used, for the operator; the old certificate then stays

@@ -6,7 +6,8 @@ import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
 import type { NodeInput } from '../fleet/node-input.ts';
 import type { Roster } from '../fleet/roster.ts';
-import { type NodeResourceParts, nodeResource } from './node-resource.ts';
+import { NodeQuery, queryFault } from './node-list.ts';
+import { type NodeResourceParts, nodePage, nodeResource } from './node-resource.ts';
 import { failureResponse, json } from './responses.ts';
 
 // Keys that do not exist stay in: a declaration says which they are.
@@ -99,12 +100,18 @@ export function nodeRoutes({ fleet, roster, calls, ...parts }: NodeParts) {
   return new Elysia()
     .get(
       '/v1/nodes',
-      () =>
-        json({ nodes: fleet.list().map((member) => nodeResource(member, parts)), calls_begun: calls.begun }),
+      ({ query }) => {
+        const fault = queryFault(query);
+
+        return fault === undefined
+          ? json({ ...nodePage(fleet, query, parts), calls_begun: calls.begun })
+          : failureResponse(fault);
+      },
       {
+        query: NodeQuery,
         detail: detail(
-          'All nodes',
-          '`calls_begun` counts calls since the start of this program: two answers tell how many came in between.',
+          'Nodes, all of them or a page',
+          '`total` counts all pages. `calls_begun` counts calls since the start of this program: two answers tell how many came in between.',
         ),
       },
     )

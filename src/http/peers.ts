@@ -1,7 +1,7 @@
 /** From where requests came. Looked up when somebody wants to know: for every request it would cost calls some time. */
 
 /** What a server knows of its requests. */
-type Server = Pick<Bun.Server<undefined>, 'requestIP'>;
+type Server = Pick<Bun.Server<undefined>, 'requestIP' | 'protocol'>;
 
 export class Peers {
   readonly #local = new WeakSet<Request>();
@@ -23,6 +23,13 @@ export class Peers {
 
     // A socket for both families shows IPv4 so.
     return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+  }
+
+  /** Whether a request came with TLS to us. A proxy in front that speaks TLS itself is not seen. */
+  isSecure(request: Request): boolean {
+    const received = this.#received.get(request) ?? request;
+
+    return this.#servers.get(received)?.protocol === 'https';
   }
 
   /** The server of all requests that nothing else is said of. */

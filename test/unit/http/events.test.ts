@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { settle } from '../../fakes/clock.ts';
 import { flush } from '../../fakes/store.ts';
 import { type Api, type ApiOptions, admins, makeApi } from './api.ts';
+import { followBody } from './streams.ts';
 
 const STREAM = { headers: { accept: 'text/event-stream' } };
 
@@ -28,24 +29,11 @@ async function follow(api: Api, query = '', headers: Record<string, string> = {}
     headers: { accept: 'text/event-stream', ...headers },
   });
   expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
-  const reader = (response.body ?? new ReadableStream()).getReader();
-  let text = '';
-  let isEnded = false;
-  (async () => {
-    for (;;) {
-      const { done, value } = await reader.read();
-      isEnded = done;
-      if (done) return;
-      text += Buffer.from(value).toString('utf8');
-    }
-  })();
-  await settle();
+  const stream = await followBody(response);
 
   return {
-    text: () => text,
-    ids: () => [...text.matchAll(/^id: (\d+)\nevent: /gm)].map(([, id]) => Number(id)),
-    isEnded: () => isEnded,
-    leave: () => reader.cancel(),
+    ...stream,
+    ids: () => [...stream.text().matchAll(/^id: (\d+)\nevent: /gm)].map(([, id]) => Number(id)),
   };
 }
 

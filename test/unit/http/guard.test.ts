@@ -60,7 +60,7 @@ describe('hosts', () => {
 
 describe('paths', () => {
   test.each([
-    ['GET', '/'],
+    ['POST', '/'],
     ['GET', '/v1'],
     ['GET', '/v1/nod'],
     ['GET', '/v1/media/'],
@@ -166,6 +166,7 @@ describe('/openapi', () => {
       expect(document.openapi).toBe('3.1.0');
       expect(Object.keys(document.paths).sort()).toEqual([
         '/healthz',
+        '/metrics',
         '/ng',
         '/readyz',
         '/v1/calls',
@@ -173,6 +174,7 @@ describe('/openapi', () => {
         '/v1/events',
         '/v1/explain/{call-id}',
         '/v1/fleet',
+        '/v1/live',
         '/v1/media/answer',
         '/v1/media/auto',
         '/v1/media/command',
@@ -180,6 +182,7 @@ describe('/openapi', () => {
         '/v1/media/offer',
         '/v1/media/query',
         '/v1/nodes',
+        '/v1/nodes/check',
         '/v1/nodes/import',
         '/v1/nodes/{id}',
         '/v1/nodes/{id}/check',
@@ -188,8 +191,12 @@ describe('/openapi', () => {
         '/v1/nodes/{id}/ready',
         '/v1/nodes/{id}/reconcile',
         '/v1/notify/rtpengine',
+        '/v1/overview',
+        '/v1/series',
+        '/v1/session',
         '/v1/sets',
         '/v1/sets/{id}',
+        '/v1/statistics/{call-id}',
       ]);
       const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
       expect(operations.filter(({ summary = '' }) => summary.length < 5)).toEqual([]);
