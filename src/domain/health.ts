@@ -1,27 +1,20 @@
 /**
  * How our opinion of one node changes. Pure: what was seen comes in as evidence, time as UTC ms with it, so a stored state
- * goes on after a restart of the program as if nothing had happened. Who asks the relay, and when, is not decided here.
+ * goes on after a restart of the program as if nothing had happened. Who asks the relay is not decided here, and when is in
+ * `check-pace.ts`.
  */
 
+import type { Evidence } from './evidence.ts';
 import type { Health } from './state.ts';
 
-/** From the start of a check to the start of the next while the opinion is settled, ms; 10 % more or less of it. */
-export const CHECK_INTERVAL_MS = 2000;
-/** Part of the interval by which a check may come early or late, so that those of many nodes do not come at once. */
-export const CHECK_JITTER = 0.1;
-/**
- * The same while the opinion is changing, ms. Counted from start to start and as long as a check may last, so three silent
- * checks take 1.5 s.
- */
-export const RECHECK_INTERVAL_MS = 500;
-/** How long a check may wait for its reply, its retransmissions included, ms. */
-export const CHECK_TIMEOUT_MS = 500;
 /** Failed checks in a row that make a node `down`, whatever it was before: a lost packet or two must not. */
 export const FALL = 3;
 /** Answered checks in a row that make a node which was `down` or `ejected` `up`: one may be luck. */
 export const RISE = 2;
 /** Calls in a row without reply that eject a node which answers checks. */
 export const EJECT_AFTER = 5;
+/** Test calls without audio in a row that eject a node: one may be a packet filter that is just being changed. */
+export const EJECT_AFTER_MEDIA = 2;
 /** Length of the first ejection, ms; the second is twice as long, and so on. */
 export const EJECTION_MS = 30_000;
 /** Length of an ejection at most, ms: the node may have been put right meanwhile. */
@@ -46,6 +39,8 @@ export interface HealthState {
   readonly errors: number;
   /** Call-ID of the last of `errors`: repeated silence about one call says more about the call than about the node. */
   readonly lastErrorCall: string | null;
+  /** Test calls without audio in a row; 0 to `EJECT_AFTER_MEDIA`. Neither checks nor calls reset it: they say nothing of audio. */
+  readonly mediaFailures: number;
   /** Number of the last ejection; 0 again after `FORGIVE_AFTER_MS` without another. */
   readonly ejections: number;
   /** UTC ms; null unless `ejected`. */
@@ -53,28 +48,6 @@ export interface HealthState {
   /** UTC ms at which it became `up` other than from `falling`, where slow start begins. Null unless `up` or `falling`. */
   readonly rampFrom: number | null;
 }
-
-/**
- * What was seen of a node. An error in a reply is a sign of life like any other: `check-ok`, `call-ok`. What was not sent or
- * not meant for the relay (a full queue of ours, a datagram too large) is no evidence.
- */
-export type Evidence =
-  | { readonly kind: 'check-ok' }
-  | { readonly kind: 'check-silent' }
-  /** A reply that is none, as one nobody can read. Counts as silence; `why` is for people. */
-  | { readonly kind: 'check-failed'; readonly why: string }
-  /** A reply, but later than a call would wait for it. */
-  | { readonly kind: 'check-slow' }
-  /** Nobody listens there (ECONNREFUSED), or the way is barred to us; `why` is for people. */
-  | { readonly kind: 'check-refused'; readonly why?: string }
-  /** A reply to a request of a call, errors too. */
-  | { readonly kind: 'call-ok' }
-  /** The same, later than a new call would have waited for it. */
-  | { readonly kind: 'call-slow' }
-  | { readonly kind: 'call-silent'; readonly callId: string }
-  | { readonly kind: 'call-refused'; readonly why?: string }
-  /** Nothing but that time passed. */
-  | { readonly kind: 'time' };
 
 export interface Step {
   /** The same object as before if nothing changed. */
@@ -93,6 +66,7 @@ export function initialHealth(now: number): HealthState {
     successes: 0,
     errors: 0,
     lastErrorCall: null,
+    mediaFailures: 0,
     ejections: 0,
     ejectedUntil: null,
     rampFrom: null,
@@ -110,14 +84,6 @@ export function step(state: HealthState, evidence: Evidence, now: number, mayEje
     (next.health !== state.health && isUnchecked(next));
 
   return next === state && !recheck ? unchanged(state) : { state: next, recheck };
-}
-
-/** Time from the start of the last check to the start of the next, ms. `random` is from 0 to 1. */
-export function nextCheckIn({ health, failures }: HealthState, random: number): number {
-  const isSettled = health === 'up' || health === 'down' || (health === 'ejected' && failures === 0);
-  if (!isSettled) return RECHECK_INTERVAL_MS;
-
-  return CHECK_INTERVAL_MS * (1 + CHECK_JITTER * (2 * random - 1));
 }
 
 /** Whether a change is still to be confirmed, and no check has done anything about that yet. */
@@ -162,7 +128,7 @@ function rewind(state: HealthState, now: number): HealthState {
   return {
     ...state,
     since: now,
-    ejectedUntil: ejectedUntil === null ? null : now + (ejectedUntil - since),
+    ejectedUntil: ejectedUntil === null ? null : now + Math.min(ejectedUntil - since, MAX_EJECTION_MS),
     rampFrom: rampFrom === null || rampFrom <= now ? rampFrom : now - SLOW_START_MS,
   };
 }
@@ -188,6 +154,12 @@ function react(state: HealthState, evidence: Evidence, now: number, mayEject: ()
       return afterGoodCall(state, now);
     case 'call-silent':
       return afterSilentCall(state, evidence.callId, now);
+    case 'media-ok':
+      return afterGoodMedia(state, 'a test call had audio', now);
+    case 'media-unwatched':
+      return afterGoodMedia(state, 'there are no test calls any more', now);
+    case 'media-failed':
+      return afterFailedMedia(state, evidence.why, now, mayEject);
     case 'time':
       return state;
   }
@@ -204,7 +176,9 @@ function afterGoodCheck(state: HealthState, now: number, mayEject: () => boolean
     case 'up':
       return state;
     case 'falling':
-      if (state.errors === EJECT_AFTER && mayEject()) return eject(state, now);
+      if (state.errors === EJECT_AFTER && mayEject()) {
+        return eject(state, `${EJECT_AFTER} calls in a row without reply, but checks are answered`, now);
+      }
 
       return change(state, 'up', 'answered a check', now, kept(state));
     case 'down':
@@ -291,15 +265,49 @@ function afterSilentCall(state: HealthState, callId: string, now: number): Healt
   return isAnother ? { ...state, ...counted } : state;
 }
 
-function eject(state: HealthState, now: number): HealthState {
+/**
+ * A node without audio is as good as dead to callers, although it answers. What is `falling`, `rising` or `down` for another reason is
+ * left to its checks. An ejection lasts as long as test calls fail, from the first: nothing else would show that the node is well again, and
+ * after a restart of the program nobody knows how many failed before.
+ */
+function afterFailedMedia(
+  state: HealthState,
+  why: string,
+  now: number,
+  mayEject: () => boolean,
+): HealthState {
+  const { health, ejectedUntil } = state;
+  if (health === 'unknown' || health === 'down') return state;
+  const mediaFailures = Math.min(state.mediaFailures + 1, EJECT_AFTER_MEDIA);
+  const counted = mediaFailures === state.mediaFailures ? state : { ...state, mediaFailures };
+  if (health === 'up' && mediaFailures === EJECT_AFTER_MEDIA && mayEject())
+    return eject(counted, `${EJECT_AFTER_MEDIA} test calls in a row without audio: ${why}`, now);
+  if (ejectedUntil === null || ejectedUntil >= now + EJECTION_MS) return counted;
+
+  return { ...counted, ejectedUntil: now + EJECTION_MS };
+}
+
+/** Ends the suspicion, and an ejection that came of it or was prolonged by it. */
+function afterGoodMedia(state: HealthState, cause: string, now: number): HealthState {
+  if (state.mediaFailures === 0) return state;
+  const cleared = { ...state, mediaFailures: 0 };
+
+  return state.health === 'ejected' && state.mediaFailures === EJECT_AFTER_MEDIA
+    ? change(cleared, 'rising', cause, now)
+    : cleared;
+}
+
+function eject(state: HealthState, cause: string, now: number): HealthState {
   const ejections = state.ejections + 1;
   const ejectedUntil = now + Math.min(EJECTION_MS * ejections, MAX_EJECTION_MS);
-  const cause = `${EJECT_AFTER} calls in a row without reply, but checks are answered`;
 
   return change(state, 'ejected', cause, now, { ejections, ejectedUntil });
 }
 
-/** Another opinion. All it rests on begins anew, but for the number of ejections and what is named. */
+/**
+ * Another opinion. All it rests on begins anew, but for the number of ejections, what test calls say of a node that lives, and what is
+ * named.
+ */
 function change(
   state: HealthState,
   health: Health,
@@ -307,7 +315,9 @@ function change(
   now: number,
   rest: Partial<HealthState> = {},
 ): HealthState {
-  return { ...initialHealth(now), ejections: state.ejections, health, cause, ...rest };
+  const mediaFailures = health === 'down' ? 0 : state.mediaFailures;
+
+  return { ...initialHealth(now), ejections: state.ejections, mediaFailures, health, cause, ...rest };
 }
 
 /** What a node takes along between `up` and `falling`. */

@@ -33,6 +33,8 @@ export interface DrainEnd {
 }
 
 export class DrainHook {
+  /** Programs that were run, and those that failed or could not be. */
+  readonly counters = { runs: 0, failed: 0 };
   #path = '';
   readonly #store: Store;
   readonly #clock: Clock;
@@ -65,6 +67,11 @@ export class DrainHook {
     }
   }
 
+  /** Programs that are to be run, those that run included. */
+  get pending(): number {
+    return this.#running.size + this.#waiting.length;
+  }
+
   run(end: DrainEnd): void {
     if (this.#path === '') return;
     if (this.#waiting.length >= MAX_WAITING) this.#failed(end, { reason: 'too many hooks wait' });
@@ -87,6 +94,7 @@ export class DrainHook {
   }
 
   async #start(end: DrainEnd): Promise<void> {
+    this.counters.runs++;
     // A group of its own, so that its children can be ended with it.
     const child = spawn(this.#path, [], {
       env: environment(end),
@@ -116,6 +124,7 @@ export class DrainHook {
   }
 
   #failed({ event, node }: DrainEnd, why: { readonly exit: number } | { readonly reason: string }): void {
+    this.counters.failed++;
     log.warning('drain_hook.failed', { node: node.id, path: this.#path, event, ...why });
     this.#store.event('node.hook_failed', { nodeId: node.id, event, ...why });
   }

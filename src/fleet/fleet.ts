@@ -2,7 +2,8 @@
 
 import { SQLiteError } from 'bun:sqlite';
 import { Failure } from '../domain/errors.ts';
-import { type Evidence, initialHealth } from '../domain/health.ts';
+import type { Evidence } from '../domain/evidence.ts';
+import { initialHealth } from '../domain/health.ts';
 import type { Node } from '../domain/node.ts';
 import type { AdminState } from '../domain/state.ts';
 import type { PlacementRules } from '../placement/choose.ts';
@@ -11,6 +12,7 @@ import type { RelayDriver } from '../relay/driver.ts';
 import type { FleetRows, NodeSet, StoredNode } from '../store/fleet-rows.ts';
 import { explain } from '../store/open.ts';
 import type { Clock } from '../util/clock.ts';
+import type { CommandObserver } from './command-observer.ts';
 import { Member, READY } from './member.ts';
 import { observed } from './observed.ts';
 
@@ -31,6 +33,7 @@ export const SET_DEFAULTS: Omit<NodeSet, 'id'> = {
   policy: 'hash',
   loadBy: 'sessions',
   portReserve: 5,
+  mediaProbe: false,
 };
 
 /** Nodes one cluster may have. */
@@ -44,6 +47,8 @@ export interface FleetOptions {
   readonly countSessions: (nodeId: number) => number;
   /** A reply after so long would have been too late for a new call, ms. */
   readonly slowMs: number;
+  /** Is told of each command to a relay. */
+  readonly observer?: CommandObserver;
   /** Random numbers from 0 to 1, for policies. */
   readonly random?: () => number;
 }
@@ -266,6 +271,8 @@ export class Fleet {
         clock: this.#clock,
         slowMs: this.#options.slowMs,
         tell: (evidence) => this.onEvidence(member, evidence),
+        count: (command, result, tookMs) =>
+          this.#options.observer?.command(node.kind, command, result, tookMs),
       }),
       clock: this.#clock,
       countCalls: this.#options.countCalls,

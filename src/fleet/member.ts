@@ -19,6 +19,22 @@ export interface Figures extends RelayStatistics {
   readonly ourSessions: number;
 }
 
+/** What the last test call with RTP showed of a node. */
+export interface ProbeResult {
+  /** UTC ms. */
+  readonly at: number;
+  /** `lossy`: audio passes with gaps. */
+  readonly result: 'ok' | 'lossy' | 'failed';
+  /** Of the worse direction, 0 to 100; null if the call did not come so far. */
+  readonly lossPercent: number | null;
+  /** From us through the relay to us, of the worse direction, ms; null if no packet came. */
+  readonly delayMs: number | null;
+  /** Packets that came after a later one. */
+  readonly reordered: number;
+  /** Why it is not ok; '' if it is. */
+  readonly reason: string;
+}
+
 /** Figures older than this, ms, say nothing any more: they are asked for every 10 s. */
 const STALE_MS = 35_000;
 /** How long a node that refused a call for lack of room comes after the others, ms. */
@@ -55,6 +71,8 @@ export class Member implements PlaceableNode {
   offers = 0;
   /** Its last figures; null before the first. */
   figures: Figures | null = null;
+  /** Null before the first test call, and where its set wants none. */
+  probe: ProbeResult | null = null;
   readonly #parts: MemberParts;
   /** Monotonic ms until which it comes after others. */
   #heldUntil = 0;

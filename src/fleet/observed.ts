@@ -1,8 +1,9 @@
 /** A relay driver that reports what each request tells of the node's health: every call is a check too. */
 
-import type { Evidence } from '../domain/health.ts';
-import { type RelayDriver, RelayFailure } from '../relay/driver.ts';
+import type { Evidence } from '../domain/evidence.ts';
+import { type RelayDriver, RelayFailure, type RelayFailureKind } from '../relay/driver.ts';
 import type { Clock } from '../util/clock.ts';
+import type { RelayCommand } from './command-observer.ts';
 
 /** Any answer, an error too, shows that the node lives. One object, as it is made for every request. */
 const OK: Evidence = { kind: 'call-ok' };
@@ -17,11 +18,14 @@ export interface Observation {
   readonly slowMs: number;
   /** Is given the evidence of each request when it has ended. */
   tell(evidence: Evidence): void;
+  /** Is told how each request ended, and how long it took, ms. */
+  count?(command: RelayCommand, result: 'ok' | RelayFailureKind, tookMs: number): void;
 }
 
-export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observation): RelayDriver {
+export function observed(driver: RelayDriver, { clock, slowMs, tell, count }: Observation): RelayDriver {
   let isClosed = false;
   const watch = async <T>(
+    command: RelayCommand,
     callId: string,
     deadline: number,
     request: Promise<T | RelayFailure>,
@@ -31,6 +35,8 @@ export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observati
     // Requests under way end as unreachable when we close the socket ourselves.
     if (isClosed) return result;
     const failure = result instanceof RelayFailure ? result : undefined;
+    const tookMs = clock.monotonic() - asked;
+    count?.(command, failure?.kind ?? 'ok', tookMs);
     switch (failure?.kind) {
       case 'silent':
         // Who had next to no time to answer in is not to blame.
@@ -46,7 +52,7 @@ export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observati
       case 'bad-sdp':
         break;
       default:
-        tell(clock.monotonic() - asked < slowMs ? OK : SLOW);
+        tell(tookMs < slowMs ? OK : SLOW);
     }
 
     return result;
@@ -54,12 +60,15 @@ export function observed(driver: RelayDriver, { clock, slowMs, tell }: Observati
 
   return {
     renewsCalls: driver.renewsCalls,
-    offer: (request, deadline) => watch(request.callId, deadline, driver.offer(request, deadline)),
-    answer: (request, deadline) => watch(request.callId, deadline, driver.answer(request, deadline)),
-    delete: (call, deadline) => watch(call.callId, deadline, driver.delete(call, deadline)),
-    query: (call, deadline, fromTag) => watch(call.callId, deadline, driver.query(call, deadline, fromTag)),
+    offer: (request, deadline) => watch('offer', request.callId, deadline, driver.offer(request, deadline)),
+    answer: (request, deadline) =>
+      watch('answer', request.callId, deadline, driver.answer(request, deadline)),
+    delete: (call, deadline) => watch('delete', call.callId, deadline, driver.delete(call, deadline)),
+    query: (call, deadline, fromTag) =>
+      watch('query', call.callId, deadline, driver.query(call, deadline, fromTag)),
+    streams: (call, deadline) => watch('query', call.callId, deadline, driver.streams(call, deadline)),
     command: (message, call, deadline) =>
-      watch(call.callId, deadline, driver.command(message, call, deadline)),
+      watch('command', call.callId, deadline, driver.command(message, call, deadline)),
     close() {
       isClosed = true;
       driver.close();

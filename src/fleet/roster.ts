@@ -51,6 +51,16 @@ export class Roster {
     return this.#put({ input, before: undefined }, 'node.added');
   }
 
+  /** The node that `add`, or `change` of the node of that id, would make, without making it. */
+  draft(input: NodeInput): Node | Failure {
+    const before = input.id === undefined ? undefined : this.#fleet.find(input.id);
+
+    return planNode(
+      { input, before: before instanceof Failure ? undefined : before?.node },
+      { fleet: this.#fleet, sides: this.#sides },
+    );
+  }
+
   /** Changes one node. */
   change(id: number, input: NodeInput): Member | Failure {
     const member = this.#fleet.find(id);

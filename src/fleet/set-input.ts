@@ -15,6 +15,7 @@ export interface SetInput {
   readonly policy?: string | undefined;
   readonly load_by?: string | undefined;
   readonly port_reserve?: number | undefined;
+  readonly media_probe?: boolean | undefined;
 }
 
 /** Names of the fields of a set, for whoever looks for typing errors. */
@@ -25,6 +26,7 @@ export const SET_KEYS = [
   'policy',
   'load_by',
   'port_reserve',
+  'media_probe',
 ] as const satisfies readonly (keyof SetInput)[];
 
 /** Checks a description of a set; `before` has the values of what it leaves out. */
@@ -48,6 +50,7 @@ export function readSet(input: SetInput, before: Omit<NodeSet, 'id'>, sides: Sid
     policy,
     loadBy,
     portReserve,
+    mediaProbe: input.media_probe ?? before.mediaProbe,
   };
 }
 
@@ -60,6 +63,7 @@ export function setShown(set: NodeSet) {
     policy: set.policy,
     load_by: set.loadBy,
     port_reserve: set.portReserve,
+    media_probe: set.mediaProbe,
   };
 }
 

@@ -3,13 +3,17 @@
  * opinion of each. Every change of an opinion is an event with its cause.
  */
 
-import { CHECK_TIMEOUT_MS, type Evidence, type HealthState, nextCheckIn, step } from '../domain/health.ts';
+import { CHECK_TIMEOUT_MS, nextCheckIn } from '../domain/check-pace.ts';
+import type { Evidence } from '../domain/evidence.ts';
+import { type HealthState, step } from '../domain/health.ts';
 import { addressFor } from '../domain/node.ts';
 import type { Health } from '../domain/state.ts';
 import { RelayFailure, type RelayMonitor, type RelayStatistics } from '../relay/driver.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
+import { whyNotEjected } from './ejectable.ts';
 import type { Fleet } from './fleet.ts';
+import { HealthNews } from './health-news.ts';
 import type { Member } from './member.ts';
 import { Panic } from './panic.ts';
 
@@ -38,13 +42,6 @@ const CANARY_EVERY_MS = 60_000;
 const RESTART_SLACK_S = 3;
 /** Share of a new round trip in the smoothed one (RFC 6298 section 2.3). */
 const RTT_GAIN = 1 / 8;
-/** How often a node may be told to be falling within `FALLS_MS`. */
-const MAX_FALLS = 6;
-const FALLS_MS = 60_000;
-/** A change that lasts so long, ms, is told in any case. */
-const LASTING_MS = 5000;
-/** The largest share of a set that may be ejected. */
-const EJECTED_SHARE = 1 / 3;
 
 /** One node under watch. Times are monotonic ms. */
 interface Watched {
@@ -59,12 +56,7 @@ interface Watched {
   isCounting: boolean;
   /** Whether it was told that the node does not tell its figures. */
   isBlind: boolean;
-  /** The health that was told last, and how often `falling` was told since when. */
-  told: Health;
-  /** UTC ms of that change. */
-  toldSince: number;
-  falls: number;
-  fallsSince: number;
+  readonly news: HealthNews;
 }
 
 export class Watch {
@@ -143,10 +135,7 @@ export class Watch {
     for (const member of this.#fleet.all()) {
       const watched = this.#watchedOf(member);
       this.#learn(member, { kind: 'time' });
-      // A fall that was not told, for there were too many of them, is after all one that lasts.
-      if (watched.told !== member.health && this.#clock.utc() - member.opinion.since >= LASTING_MS) {
-        this.#tell(watched, 'time');
-      }
+      watched.news.tick();
       if (watched.checkAt <= now && !watched.isChecking) void this.#check(watched);
       if (watched.figuresAt <= now && !watched.isCounting) void this.#count(watched);
       if (this.#isCanaryOn && watched.canaryAt <= now) void this.#sendCanary(watched);
@@ -169,10 +158,7 @@ export class Watch {
     const watched: Watched = {
       canaryAt: now + this.#random() * CANARY_EVERY_MS,
       isBlind: false,
-      told,
-      toldSince: member.opinion.since,
-      falls: 0,
-      fallsSince: now,
+      news: known?.news ?? new HealthNews(member, told, { store: this.#store, clock: this.#clock }),
       ...known,
       member,
       httpPort,
@@ -290,14 +276,16 @@ export class Watch {
   /** Takes evidence into account. On the call path for each request: nothing may happen here while all is well. */
   #learn(member: Member, evidence: Evidence): void {
     const before = member.opinion;
-    const { state, recheck } = step(before, evidence, this.#clock.utc(), () => this.#mayEject(member));
+    const { state, recheck } = step(before, evidence, this.#clock.utc(), () =>
+      this.#mayEject(member, evidence),
+    );
     if (recheck) this.recheck(member);
     if (state === before) return;
     member.opinion = state;
-    if (state.health !== before.health) this.#report(member, before, state, evidence);
+    if (state.health !== before.health) this.#report(member, before, evidence);
   }
 
-  #report(member: Member, before: HealthState, state: HealthState, evidence: Evidence): void {
+  #report(member: Member, before: HealthState, evidence: Evidence): void {
     const watched = this.#watchedOf(member, before.health);
     this.#note(member, member.startedAt);
     // Before it is trusted again: has it restarted?
@@ -306,38 +294,15 @@ export class Watch {
     }
     if (before.health === 'down') this.onBack(member);
     this.#panic.mayHaveChanged();
-    if (state.health !== 'falling' || this.#mayTellFall(watched)) this.#tell(watched, evidence.kind);
+    watched.news.changed(evidence.kind);
   }
 
-  /** Tells of a change, unless it came back from where nobody was told that it was. */
-  #tell(watched: Watched, evidence: Evidence['kind']): void {
-    const { member, told: from } = watched;
-    const { health, cause, since } = member.opinion;
-    if (health === from) return;
-    watched.told = health;
-    this.#store.event(`node.${health}`, {
-      nodeId: member.id,
-      socket: member.socket,
-      set_id: member.node.setId,
-      from,
-      cause,
-      evidence,
-      after_ms: Math.max(0, since - watched.toldSince),
-      order: member.order,
-      calls: member.calls,
-    });
-    watched.toldSince = since;
-  }
+  /** Whether the node may go. */
+  #mayEject(member: Member, evidence: Evidence): boolean {
+    const reason = whyNotEjected(this.#fleet, member);
+    if (reason !== null) this.#watchedOf(member).news.kept(evidence, reason);
 
-  /** A node that loses one reply in ten falls at each of them: that is told some times a minute, not at the rate of calls. */
-  #mayTellFall(watched: Watched): boolean {
-    const now = this.#clock.monotonic();
-    if (now - watched.fallsSince >= FALLS_MS) {
-      watched.falls = 0;
-      watched.fallsSince = now;
-    }
-
-    return watched.falls++ < MAX_FALLS;
+    return reason === null;
   }
 
   #note(member: Member, startedAt: number | null): void {
@@ -353,17 +318,6 @@ export class Watch {
       rampFrom,
       startedAt,
     });
-  }
-
-  /** Never more than a third of a set, and never the last node that takes calls. */
-  #mayEject(member: Member): boolean {
-    const set = this.#fleet.membersOf(member.node.setId).filter(({ order }) => order === 'ready');
-    const ejected = set.filter(({ health }) => health === 'ejected').length;
-    const others = set.filter(
-      (other) => other !== member && other.weight > 0 && other.verdict('new') === 'yes',
-    ).length;
-
-    return ejected + 1 <= set.length * EJECTED_SHARE && others > 0;
   }
 }
 

@@ -1,10 +1,10 @@
-/** `/v1/nodes/ID/drain`, `maint` and `ready`: what people order; `check`: look at it now. */
+/** `/v1/nodes/ID/drain`, `maint` and `ready`: what people order. */
 
 import { Elysia, t } from 'elysia';
 import { Failure } from '../domain/errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import type { Member } from '../fleet/member.ts';
 import type { Ordered, Orders } from '../fleet/orders.ts';
+import type { Rates } from '../series/rates.ts';
 import type { Clock } from '../util/clock.ts';
 import { nodeResource } from './node-resource.ts';
 import { failureResponse, json } from './responses.ts';
@@ -65,16 +65,16 @@ const REPEATED =
 export interface NodeOrderParts {
   readonly fleet: Fleet;
   readonly orders: Orders;
-  readonly watch: { recheck(member: Member): void };
+  readonly rates: Rates;
   readonly clock: Clock;
 }
 
-export function nodeOrderRoutes({ fleet, orders, watch, clock }: NodeOrderParts) {
+export function nodeOrderRoutes({ orders, rates, clock }: NodeOrderParts) {
   const show = (result: Ordered | Failure): Response =>
     result instanceof Failure
       ? failureResponse(result)
       : json({
-          ...nodeResource(result.member, { orders, clock }),
+          ...nodeResource(result.member, { orders, rates, clock }),
           ...(result.warning === null ? {} : { warning: result.warning }),
         });
 
@@ -126,20 +126,6 @@ export function nodeOrderRoutes({ fleet, orders, watch, clock }: NodeOrderParts)
         params: NodeId,
         body: Ready,
         detail: detail('Let a node take calls again', REPEATED),
-      },
-    )
-    .post(
-      '/v1/nodes/:id/check',
-      ({ params }) => {
-        const member = fleet.find(params.id);
-        if (member instanceof Failure) return failureResponse(member);
-        watch.recheck(member);
-
-        return json(nodeResource(member, { orders, clock }), 202);
-      },
-      {
-        params: NodeId,
-        detail: detail('Check a node now', 'The answer does not wait for the outcome.'),
       },
     );
 }

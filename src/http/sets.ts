@@ -26,6 +26,11 @@ export const setFields = {
       description: 'Percent of the media ports of a node that new calls leave free, 0 to 50. Default: 5.',
     }),
   ),
+  media_probe: t.Optional(
+    t.Boolean({
+      description: 'Whether each node gets a test call with RTP both ways once a minute. Default: false.',
+    }),
+  ),
 };
 const ChangedSet = t.Object(setFields);
 const detail = (summary: string, description = '') => ({ tags: ['sets'], summary, description });

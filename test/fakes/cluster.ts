@@ -24,6 +24,8 @@ import type { Member } from '../../src/fleet/member.ts';
 import { Orders } from '../../src/fleet/orders.ts';
 import { Roster } from '../../src/fleet/roster.ts';
 import { Watch } from '../../src/fleet/watch.ts';
+import { Meter } from '../../src/metrics/meter.ts';
+import { RelayMeter } from '../../src/metrics/relay-meter.ts';
 import type { SipFacts } from '../../src/sip/facts.ts';
 import { FakeClock } from './clock.ts';
 import { type Asked, FakeDriver } from './driver.ts';
@@ -89,6 +91,7 @@ export function makeCluster(options: ClusterOptions = {}) {
   const drivers = new Map<number, FakeDriver>();
   const { store, open } = openStore(clock);
   const calls = new CallTable(options.maxCalls ?? 1000);
+  const relayMeter = new RelayMeter();
   const fleet = new Fleet(
     store.fleet,
     (node) => {
@@ -103,6 +106,7 @@ export function makeCluster(options: ClusterOptions = {}) {
       countCalls: (nodeId) => calls.countOn(nodeId),
       countSessions: (nodeId) => calls.sessionsOn(nodeId),
       slowMs: FIRST_TRY_MS,
+      observer: relayMeter,
     },
   );
   const failure = fleet.put(options.nodes ?? [makeNode(0), makeNode(1)]);
@@ -130,16 +134,18 @@ export function makeCluster(options: ClusterOptions = {}) {
       })
     : {
         recheck: () => undefined,
+        isInPanic: () => false,
         hold: (member: Member) => member.hold(),
         monitorOf: (member: Member) => monitors.get(member.id) ?? createMonitor(member),
       };
   const offering = new Offering({ fleet, strays, watch, clock }, FIRST_TRY_MS);
   const media = new Media(
-    { fleet, ledger, directions, offering, strays, search, watch, history, clock },
+    { fleet, ledger, directions, offering, strays, search, watch, clock },
     { budgetMs: BUDGET_MS, firstTryMs: FIRST_TRY_MS },
   );
   const ending = new Ending({ fleet, ledger, strays, search, clock }, FIRST_TRY_MS);
-  const requests = new Requests(media, ending, ledger, replays, history, clock);
+  const meter = new Meter();
+  const requests = new Requests(media, ending, ledger, replays, history, clock, meter);
   const isBusy = (callId: string): boolean => requests.isBusy(callId);
   const checkup = new Checkup({ fleet, calls, ledger, clock, isBusy }, CHECK_AFTER_MS);
   const notices = new Notices({ calls, ledger, checkup, clock });
@@ -177,6 +183,8 @@ export function makeCluster(options: ClusterOptions = {}) {
     watch,
     media,
     ending,
+    meter,
+    relayMeter,
     requests,
     checkup,
     notices,

@@ -1,5 +1,6 @@
 /** A relay that does what a test tells it, and notes what it was asked. */
 
+import type { CallStream } from '../../src/relay/call-streams.ts';
 import {
   type DeleteRequest,
   type DeleteResult,
@@ -59,6 +60,9 @@ export class FakeDriver implements RelayDriver {
   /** The calls `commands` are about, in the same order. */
   readonly commanded: RelayCall[] = [];
   renewsCalls = false;
+  /** What it received, of any call it has, and whether it tells so when a call is deleted. */
+  received: readonly CallStream[] = [];
+  tellsAtTheEnd = false;
   /** Comes with every offer and answer that is done. */
   remembered: Remembered = {};
   /** Deadlines of all requests, in order. */
@@ -118,7 +122,7 @@ export class FakeDriver implements RelayDriver {
     if (reply instanceof RelayFailure) return reply;
     const found = this.calls.delete(call.callId);
 
-    return { found, reply: asDict(reply) };
+    return { found, reply: asDict(reply), ...(this.tellsAtTheEnd ? { streams: this.received } : {}) };
   }
 
   async query(call: RelayCall, deadline: number, fromTag?: string): Promise<NgDict | RelayFailure> {
@@ -129,6 +133,12 @@ export class FakeDriver implements RelayDriver {
     );
 
     return reply instanceof RelayFailure ? reply : asDict(reply);
+  }
+
+  async streams(call: RelayCall, deadline: number): Promise<readonly CallStream[] | RelayFailure> {
+    const record = await this.query(call, deadline);
+
+    return record instanceof RelayFailure ? record : this.received;
   }
 
   async command(message: NgDict, call: RelayCall, deadline: number): Promise<NgDict | RelayFailure> {

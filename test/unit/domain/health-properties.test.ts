@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type Evidence, FALL, type HealthState, initialHealth, step } from '../../../src/domain/health.ts';
+import type { Evidence } from '../../../src/domain/evidence.ts';
+import { FALL, type HealthState, initialHealth, step } from '../../../src/domain/health.ts';
 import type { Health } from '../../../src/domain/state.ts';
 
 /** UTC ms at which the histories begin. */
@@ -12,6 +13,8 @@ const refused: Evidence = { kind: 'check-refused' };
 const callOk: Evidence = { kind: 'call-ok' };
 const callRefused: Evidence = { kind: 'call-refused' };
 const time: Evidence = { kind: 'time' };
+const mediaOk: Evidence = { kind: 'media-ok' };
+const mediaFailed: Evidence = { kind: 'media-failed', why: 'no packet' };
 const callSilent = (callId: string): Evidence => ({ kind: 'call-silent', callId });
 
 const yes = () => true;
@@ -33,6 +36,7 @@ describe('whatever happens to a node', () => {
       arbitrary: fc.constantFrom(ok, silent, callOk, time, slow, callSlow),
       weight: 6,
     },
+    { arbitrary: fc.constantFrom(mediaOk, mediaFailed, mediaFailed), weight: 4 },
     {
       arbitrary: fc.constantFrom(refused, callRefused, { kind: 'check-failed', why: 'x' } as const),
       weight: 1,
@@ -75,10 +79,26 @@ describe('whatever happens to a node', () => {
     });
   });
 
-  test('a node is ejected only at a check it answers, after five calls it did not', () => {
+  test('a node is ejected only at a check it answers, after five calls it did not, or at a test call without audio, after another', () => {
     always((before, next, _, { evidence: { kind } }) => {
-      if (next.health === 'ejected' && before.health !== 'ejected')
-        expect([before.errors, kind]).toEqual([5, 'check-ok']);
+      if (next.health !== 'ejected' || before.health === 'ejected') return;
+      if (kind === 'media-failed') expect([before.health, before.mediaFailures > 0]).toEqual(['up', true]);
+      else expect([before.errors, kind]).toEqual([5, 'check-ok']);
+    });
+  });
+
+  test('test calls without audio are forgotten only after one with audio, or where the node was down', () => {
+    always((before, next, _, { evidence: { kind } }) => {
+      expect(next.mediaFailures).toBeWithin(0, 3);
+      if (next.mediaFailures >= before.mediaFailures) return;
+      expect(kind === 'media-ok' || next.health === 'down').toBe(true);
+    });
+  });
+
+  test('a test call without audio makes no node go that does not take calls anyway', () => {
+    always((before, next, _, { evidence: { kind } }) => {
+      if (kind === 'media-failed' && before.health !== 'up' && before.health !== 'ejected')
+        expect(next.health).toBe(before.health);
     });
   });
 
@@ -150,7 +170,7 @@ describe('whatever happens to a node', () => {
   });
 
   test('after three silent checks with nothing good in between a node is down', () => {
-    const notGood = evidence.filter(({ kind }) => !/-(ok|slow)$/.test(kind));
+    const notGood = evidence.filter(({ kind }) => !/-(ok|slow)$/.test(kind) && !kind.startsWith('media'));
     fc.assert(
       fc.property(history, fc.array(notGood, { maxLength: 3 }), (happenings, others) => {
         const before = along(happenings, () => {});

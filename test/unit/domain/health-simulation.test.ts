@@ -1,11 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import {
-  type Evidence,
-  type HealthState,
-  initialHealth,
-  nextCheckIn,
-  step,
-} from '../../../src/domain/health.ts';
+import { nextCheckIn } from '../../../src/domain/check-pace.ts';
+import type { Evidence } from '../../../src/domain/evidence.ts';
+import { type HealthState, initialHealth, step } from '../../../src/domain/health.ts';
 import { type Health, verdict } from '../../../src/domain/state.ts';
 import { seeded } from '../../lab/random.ts';
 

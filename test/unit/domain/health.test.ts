@@ -1,14 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import {
-  CHECK_TIMEOUT_MS,
-  type Evidence,
-  type HealthState,
-  initialHealth,
-  nextCheckIn,
-  RECHECK_INTERVAL_MS,
-  SLOW_START_MS,
-  step,
-} from '../../../src/domain/health.ts';
+import type { Evidence } from '../../../src/domain/evidence.ts';
+import { type HealthState, initialHealth, SLOW_START_MS, step } from '../../../src/domain/health.ts';
 import { HEALTHS, type Health } from '../../../src/domain/state.ts';
 
 /** UTC ms at which the examples begin. */
@@ -325,30 +317,6 @@ describe('a clock that steps back', () => {
   });
 });
 
-describe('the next check', () => {
-  test.each(['up', 'down', 'ejected'] as const)(
-    'of a node that is %s comes after 2 s, 10 % more or less',
-    (health) => {
-      expect([0, 0.5, 1].map((random) => nextCheckIn(EXAMPLES[health], random))).toEqual([1800, 2000, 2200]);
-    },
-  );
-
-  test.each(['unknown', 'falling', 'rising'] as const)(
-    'of a node that is %s comes after 500 ms',
-    (health) => {
-      expect([0, 0.5, 1].map((random) => nextCheckIn(EXAMPLES[health], random))).toEqual([500, 500, 500]);
-    },
-  );
-
-  test('of an ejected node comes after 500 ms if it left one out', () => {
-    expect(nextCheckIn(after(ejected, [silent]), 0)).toBe(500);
-  });
-
-  test('is never due while one is still under way', () => {
-    expect(RECHECK_INTERVAL_MS).toBeGreaterThanOrEqual(CHECK_TIMEOUT_MS);
-  });
-});
-
 describe('an answer that came too late for a new call', () => {
   const after = (...kinds: Evidence['kind'][]): HealthState => {
     let state = initialHealth(0);
@@ -388,5 +356,101 @@ describe('an answer that came too late for a new call', () => {
   test('of a call changes nothing while the node is up', () => {
     const up = after('check-ok');
     expect(step(up, { kind: 'call-slow' }, 2000, () => true).state).toBe(up);
+  });
+});
+
+describe('a node whose test calls have no audio', () => {
+  const failed: Evidence = { kind: 'media-failed', why: 'inner to outer no packet came through' };
+  const good: Evidence = { kind: 'media-ok' };
+  const suspect = after(up, [failed]);
+  const mute = after(suspect, [failed], T0 + 5);
+
+  test('stays up after one of them', () => {
+    expect(suspect).toEqual({ ...up, mediaFailures: 1 });
+  });
+
+  test('is ejected for 30 s at the second in a row, with what was seen', () => {
+    expect(mute).toMatchObject({
+      health: 'ejected',
+      since: T0 + 5,
+      ejections: 1,
+      ejectedUntil: T0 + 30_005,
+      cause: '2 test calls in a row without audio: inner to outer no packet came through',
+    });
+  });
+
+  test('is not ejected if one had audio in between', () => {
+    expect(after(up, [failed, good, failed]).health).toBe('up');
+  });
+
+  test('is not cleared by checks and calls that are answered: those say nothing of audio', () => {
+    expect(after(up, [failed, ok, callOk, silent, ok, failed]).health).toBe('ejected');
+  });
+
+  test('stays up where the set cannot do without it, and goes as soon as it can', () => {
+    const needed = after(up, [failed, failed, failed], T0, () => false);
+    expect(needed).toEqual({ ...up, mediaFailures: 2 });
+    expect(after(needed, [failed]).health).toBe('ejected');
+  });
+
+  test('stays ejected as long as test calls fail, and the ejection is told once', () => {
+    const later = after(mute, [failed], T0 + 20_000);
+    expect(later).toEqual({ ...mute, ejectedUntil: T0 + 50_000 });
+    expect(after(later, [time], T0 + 49_999).health).toBe('ejected');
+    expect(after(later, [time], T0 + 50_000)).toMatchObject({ health: 'rising', mediaFailures: 2 });
+  });
+
+  test('stays ejected after a restart of the program, which has forgotten those before, with the first that fails', () => {
+    const forgotten = { ...mute, mediaFailures: 0 };
+    const later = after(forgotten, [failed], T0 + 20_000);
+    expect(later).toEqual({ ...mute, mediaFailures: 1, ejectedUntil: T0 + 50_000 });
+  });
+
+  test('is rising, and suspected no more, when nobody makes test calls any more', () => {
+    const unwatched: Evidence = { kind: 'media-unwatched' };
+    expect(step(mute, unwatched, T0 + 9, yes)).toMatchObject({
+      state: { health: 'rising', cause: 'there are no test calls any more', mediaFailures: 0 },
+      recheck: true,
+    });
+    expect(after(suspect, [unwatched, failed]).health).toBe('up');
+    expect(step(ejected, unwatched, T0 + 1, yes).state).toBe(ejected);
+  });
+
+  test('is rising, and checked at once, with the first that has audio', () => {
+    const { state, recheck } = step(mute, good, T0 + 9, yes);
+    expect(state).toMatchObject({ health: 'rising', cause: 'a test call had audio', mediaFailures: 0 });
+    expect(recheck).toBe(true);
+    expect(after(state, [ok, ok]).health).toBe('up');
+  });
+
+  test('is ejected again at once if its ejection has ended for want of test calls, and the next fails', () => {
+    const back = after(after(mute, [time], T0 + 31_000), [ok, ok], T0 + 31_000);
+    expect(back).toMatchObject({ health: 'up', mediaFailures: 2 });
+    expect(after(back, [failed])).toMatchObject({ health: 'ejected', ejections: 2 });
+  });
+
+  test('keeps an ejection for silent calls if no test call failed: a good one says nothing of those', () => {
+    expect(step(ejected, good, T0 + 1, yes).state).toBe(ejected);
+    expect(after(ejected, [failed, good])).toEqual(ejected);
+  });
+
+  test('is judged by its checks alone while it is unknown or down, and begins anew after it was down', () => {
+    for (const state of [unknown, down]) expect(step(state, failed, T0, yes).state).toBe(state);
+    expect(after(suspect, [refused]).mediaFailures).toBe(0);
+  });
+
+  test.each(['falling', 'rising'] as const)('is left to its checks while it is %s, and counted', (health) => {
+    expect(after(EXAMPLES[health], [failed, failed])).toEqual({ ...EXAMPLES[health], mediaFailures: 2 });
+  });
+
+  test('is the same object after good news and nothing to forget', () => {
+    expect(step(up, good, T0 + 1, yes).state).toBe(up);
+  });
+
+  test('is never ejected for longer than 300 s from now when the clock is set back', () => {
+    const long = after(mute, [failed], T0 + 29_000_000 - 1);
+    const prolonged = { ...mute, ejectedUntil: T0 + 900_000 };
+    expect(long.health).toBe('rising');
+    expect(after(prolonged, [time], T0 - 1000).ejectedUntil).toBe(T0 - 1000 + 300_000);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { Evidence } from '../../../src/domain/health.ts';
+import type { Evidence } from '../../../src/domain/evidence.ts';
 import { observed } from '../../../src/fleet/observed.ts';
 import type { MediaRequest, RelayDriver, RelayFailureKind } from '../../../src/relay/driver.ts';
 import { FakeClock } from '../../fakes/clock.ts';

@@ -222,6 +222,7 @@ describe('a set', () => {
       description: 'main',
       policy: 'least-load',
       portReserve: 9,
+      mediaProbe: true,
     });
     const {
       changes: [change],
@@ -236,6 +237,7 @@ describe('a set', () => {
       direction: { from: null, to: 'out' },
       policy: { from: 'least-load', to: 'round-robin' },
       port_reserve: { from: 9, to: 5 },
+      media_probe: { from: true, to: false },
     });
   });
 
@@ -286,6 +288,7 @@ describe('whatever a fleet is like', () => {
       direction: fc.constantFrom(null, 'out', 'in', 'mpls>inner'),
       policy: fc.constantFrom(...POLICIES),
       portReserve: fc.nat(50),
+      mediaProbe: fc.boolean(),
     });
     fc.assert(
       fc.property(fleets, said, fc.boolean(), (nodes, set, hasName) => {

@@ -1,6 +1,7 @@
 import { describe, expect, spyOn, test } from 'bun:test';
 import fc from 'fast-check';
-import { CHECK_TIMEOUT_MS, EJECT_AFTER, EJECTION_MS } from '../../../src/domain/health.ts';
+import { CHECK_TIMEOUT_MS } from '../../../src/domain/check-pace.ts';
+import { EJECT_AFTER, EJECTION_MS } from '../../../src/domain/health.ts';
 import type { Node } from '../../../src/domain/node.ts';
 import type { Order } from '../../../src/domain/state.ts';
 import { Fleet } from '../../../src/fleet/fleet.ts';
@@ -896,6 +897,20 @@ describe('ejection', () => {
     for (let id = 0; id < count; id++) await provoke({ world, program }, id);
     expect(healths()).toEqual(THREE.slice(0, count).map(() => 'up'));
     expect(await world.events('node.ejected')).toEqual([]);
+    // Nobody is to think that all is well with it.
+    expect(await world.events('node.not_ejected')).toMatchObject(
+      THREE.slice(0, count).map(({ id }) => ({
+        nodeId: id,
+        detail: {
+          set_id: 0,
+          cause: 'calls are without reply, though checks are answered',
+          reason:
+            count === 1
+              ? 'no other node of set 0 takes calls'
+              : 'set 0 has 2 nodes that are ready and 0 of them ejected; no more than a third may be',
+        },
+      })),
+    );
   });
 
   test('never more than a third of a set', async () => {
@@ -1275,7 +1290,9 @@ describe('whatever happens to three nodes', () => {
           const ejected = program.healths().filter((health) => health === 'ejected').length;
           expect(ejected).toBeLessThanOrEqual(1);
         }
-        const events = (await world.events('node.')).filter(({ kind }) => !/restarted|figures/.test(kind));
+        const events = (await world.events('node.')).filter(
+          ({ kind }) => !/restarted|figures|not_ejected/.test(kind),
+        );
         for (const { id, health } of program.fleet.all()) {
           const own = events.filter(({ nodeId }) => nodeId === id);
           expect(own.map(({ detail }) => `node.${String(detail.from)}`)).toEqual(
