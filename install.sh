@@ -528,6 +528,38 @@ place_binary() {
 	mv -f "$target.new" "$target"
 }
 
+# Where each shell looks for completions.
+completion_of() {
+	case $1 in
+	bash) printf '%s/share/bash-completion/completions/rtp-cluster' "$prefix" ;;
+	zsh) printf '%s/share/zsh/site-functions/_rtp-cluster' "$prefix" ;;
+	# Of /usr/local fish knows nothing where XDG_DATA_DIRS is not set, as over ssh.
+	fish) printf '/etc/fish/completions/rtp-cluster.fish' ;;
+	esac
+}
+
+place_completions() {
+	for shell in bash zsh fish; do
+		# Not there yet in a trial run that would have built it.
+		if [ -f "$binary" ] && "$binary" completion $shell >"$scratch/completion" 2>/dev/null; then
+			place "$scratch/completion" "$(completion_of $shell)" 644 root:root
+		fi
+	done
+}
+
+drop_completions() {
+	for shell in bash zsh fish; do
+		file=$(completion_of $shell)
+		drop "$file"
+		leaf=${file%/*}
+		case $leaf in
+		# These come with the shells.
+		/etc/* | /usr/local/share/zsh/*) ;;
+		*) is_dry || rmdir --ignore-fail-on-non-empty "$leaf" "${leaf%/*}" 2>/dev/null || true ;;
+		esac
+	done
+}
+
 place_units() {
 	: >"$scratch/installed"
 	for source in "$here"/systemd/rtp-cluster*.service "$here"/systemd/rtp-cluster*.timer; do
@@ -849,9 +881,10 @@ uninstall() {
 	done
 	drop "$prefix/bin/rtp-cluster" "$lib" $sysusers $tmpfiles /run/rtp-cluster \
 		/var/lib/systemd/timers/stamp-rtp-cluster-backup.timer
+	drop_completions
 	case $prefix in
 	/usr | /usr/local) ;;
-	*) is_dry || rmdir --ignore-fail-on-non-empty "$prefix/bin" "$prefix/lib" "$prefix" 2>/dev/null || true ;;
+	*) is_dry || rmdir --ignore-fail-on-non-empty "$prefix/bin" "$prefix/lib" "$prefix/share" "$prefix" 2>/dev/null || true ;;
 	esac
 	if [ "$purge" = yes ]; then
 		for name in $service rtp-cluster-backup.timer rtp-cluster-backup.service; do drop "$unit_dir/$name.d"; done
@@ -961,6 +994,7 @@ install() {
 	make_folders
 	make_settings
 	place_binary
+	place_completions
 	place_units
 	enable_units
 	start_service

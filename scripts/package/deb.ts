@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { SCRIPTS as COMPLETIONS } from '../../src/commands/completion-scripts.ts';
 import type { Arch } from '../program.ts';
 import { DOCUMENTS, type PackageProblem, type Parts, run, sumOf } from './tools.ts';
 
@@ -19,6 +20,12 @@ const ARCHITECTURES: Readonly<Record<Arch, string>> = { x64: 'amd64', arm64: 'ar
 const SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm'] as const;
 const MAINTAINER = 'The rtp_cluster authors <maintainers@rtp-cluster.invalid>';
 const DOC = 'usr/share/doc/rtp-cluster';
+/** Where each shell of Debian looks for completions. */
+const COMPLETION_FILES = {
+  bash: 'usr/share/bash-completion/completions/rtp-cluster',
+  zsh: 'usr/share/zsh/vendor-completions/_rtp-cluster',
+  fish: 'usr/share/fish/vendor_completions.d/rtp-cluster.fish',
+} as const;
 
 /** @returns the path of the package */
 export function makeDeb(parts: Parts): string | PackageProblem {
@@ -34,6 +41,8 @@ export function makeDeb(parts: Parts): string | PackageProblem {
     const text = readFileSync(join(root, 'systemd', name), 'utf8');
     write(join(tree, place), text.replaceAll('/usr/local/bin/', '/usr/bin/'));
   }
+  for (const shell of ['bash', 'zsh', 'fish'] as const)
+    write(join(tree, COMPLETION_FILES[shell]), `${COMPLETIONS[shell]}\n`);
   for (const name of DOCUMENTS) cpSync(join(root, name), join(tree, DOC, name), { recursive: true });
   cpSync(join(root, 'LICENSE'), join(tree, DOC, 'copyright'));
   write(join(tree, DOC, 'changelog'), changelog(version, epoch));

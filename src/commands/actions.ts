@@ -1,20 +1,26 @@
 /** Commands that consist of actions (`node add`, `node list`): finds the action, reads its flags, runs it. */
 
 import { nearest } from '../util/suggest.ts';
-import { type Args, type FlagKind, readArgs, UsageError } from './args.ts';
+import { type Args, readArgs, type Shape, UsageError } from './args.ts';
 import { type Api, ApiError, CLIENT_FLAGS, connect, type Reply } from './client.ts';
 import { EXIT, type Io } from './command.ts';
 import { numberOf } from './json.ts';
 import { hostService } from './service-address.ts';
-import { printable } from './table.ts';
+import { type Look, lookOf, printable } from './style.ts';
 
-/** One action of a command. */
-export interface Action {
-  /** Words it wants, as in `SOCKET`; all of them must be given. */
-  readonly words: readonly string[];
-  readonly flags: Readonly<Record<string, FlagKind>>;
+/** One action of a command; it takes the flags of the client too. */
+export interface Action extends Shape {
   /** Does it; what it returns was printed if it is a number, else it is shown as an error. */
   run(args: Args, words: readonly string[], api: Api, io: Io): Promise<number | ApiError | UsageError>;
+}
+
+/** The shapes of actions, with the flags of the client. */
+export function shapesOf(actions: Readonly<Record<string, Action>>): Record<string, Shape> {
+  return Object.fromEntries(Object.entries(actions).map(([name, action]) => [name, shapeOf(action)]));
+}
+
+function shapeOf({ words, flags }: Action): Shape {
+  return { words, flags: { ...flags, ...CLIENT_FLAGS } };
 }
 
 /** Runs `argv`, whose first word names one of the actions. */
@@ -33,7 +39,7 @@ export async function runActions(
   const read = name === '' ? 'what to do is missing' : `there is no "${name}"`;
   const guess = name !== '' && hint !== undefined ? `; did you mean ${hint}?` : '';
   io.err(
-    `rtp-cluster ${command}: ${read}${guess}; allowed are ${known.join(', ')} (rtp-cluster help ${command})`,
+    `rtp-cluster ${command}: ${read}; allowed are ${known.join(', ')}${guess} (rtp-cluster help ${command})`,
   );
 
   return EXIT.usage;
@@ -46,14 +52,8 @@ export async function runAction(
   argv: readonly string[],
   io: Io,
 ): Promise<number> {
-  const args = readArgs(argv, { ...CLIENT_FLAGS, ...action.flags });
+  const args = readArgs(argv, shapeOf(action));
   if (args instanceof UsageError) return wrong(name, args, io);
-  if (args.words.length !== action.words.length) {
-    const wanted = action.words.length === 0 ? 'no words' : action.words.join(' ');
-    const given = args.words.length === 0 ? 'nothing' : args.words.join(' ');
-
-    return wrong(name, new UsageError(`wanted is ${wanted}, given is ${given}`), io);
-  }
   const api = connect(args, io, hostService(io.env));
   if (api instanceof UsageError) return wrong(name, api, io);
   const result = await action.run(args, args.words, api, io);
@@ -95,10 +95,10 @@ export function removal(noun: string, readId: (text?: string) => number | UsageE
 }
 
 /** Prints a reply as it is with `--json`, else the lines made of it. */
-export function show(args: Args, io: Io, reply: Reply, lines: () => readonly string[]): number {
+export function show(args: Args, io: Io, reply: Reply, lines: (look: Look) => readonly string[]): number {
   if (args.has('json')) {
     if (reply.text !== '') io.out(reply.text);
-  } else for (const line of lines()) io.out(line);
+  } else for (const line of lines(lookOf(io))) io.out(line);
 
   return EXIT.ok;
 }

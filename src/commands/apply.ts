@@ -1,12 +1,14 @@
 /** `rtp-cluster apply`: makes the fleet what a file declares, all of it or nothing. */
 
-import { type Action, runAction } from './actions.ts';
+import { type Action, runAction, shapesOf, show } from './actions.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
 import { type FleetFile, FleetFileFault, readFleetFile } from './fleet-toml.ts';
 import { InputFault, MAX_BODY_BYTES, readInput } from './input.ts';
 import { isObject, type JsonObject, listOf, textOf } from './json.ts';
-import { printable } from './table.ts';
+import { Progress } from './progress.ts';
+import { type Look, paint, printable, type Style } from './style.ts';
+import { counted } from './table.ts';
 
 export const help = `Usage: rtp-cluster apply FILE [--dry-run] [--prune]
 
@@ -34,7 +36,11 @@ the node or set had before. Orders (drain, maint) stay.
 ${CLIENT_HELP}`;
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
-const MARKS: Readonly<Record<string, string>> = { add: '+', change: '~', remove: '-' };
+const MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
+  add: ['+', 'green'],
+  change: ['~', 'yellow'],
+  remove: ['-', 'red'],
+};
 
 const apply: Action = {
   words: ['FILE'],
@@ -58,18 +64,19 @@ const apply: Action = {
     }
     const query = [args.has('dry-run') ? 'dry_run=true' : [], args.has('prune') ? 'prune=true' : []].flat();
     const path = `/v1/fleet${query.length === 0 ? '' : `?${query.join('&')}`}`;
+    const progress = new Progress(io, 'apply');
+    progress.show(`${counted(nodes.length, 'node')} sent, waiting for the service`);
     const reply = await api.call('POST', path, { sets, nodes });
+    progress.end();
     if (reply instanceof ApiError) {
       const faults = listOf(reply.reply?.json, 'errors');
       for (const fault of faults) io.err(`${file}:${printable(faultText(fault, fleet))}`);
 
       return faults.length > 0 ? reply : located(reply, file, fleet);
     }
-    if (args.has('json')) io.out(reply.text);
-    else for (const line of diffLines(reply.json)) io.out(line);
-    if (!args.has('json') && args.has('dry-run')) io.out('dry run: nothing was changed');
+    const note = args.has('dry-run') ? ['dry run: nothing was changed'] : [];
 
-    return EXIT.ok;
+    return show(args, io, reply, (look) => [...diffLines(reply.json, look), ...note]);
   },
 };
 
@@ -91,11 +98,13 @@ function located(error: ApiError, file: string, { lineOf }: FleetFile): ApiError
   return new ApiError(`${file}:${lineOf(what, Number(index), key)}: ${error.message}`, error.reply);
 }
 
-function diffLines(answer: unknown): string[] {
+function diffLines(answer: unknown, look: Look): string[] {
   const changes = listOf(answer, 'changes');
   const changed = changes.filter(({ change }) => change !== 'none');
   const unmanaged = Number(textOf(answer, 'unmanaged'));
-  const lines = changed.map((change) => printable(changeText(change)));
+  const lines = changed.map((change) =>
+    paint(look, changeText(change), MARKS[textOf(change, 'change')]?.[1]),
+  );
   if (changed.length < changes.length) lines.push(`= ${changes.length - changed.length} unchanged`);
   if (changed.length === 0) lines.push('the fleet is as the file says');
   if (unmanaged > 0) {
@@ -109,7 +118,7 @@ function diffLines(answer: unknown): string[] {
 
 function changeText(change: JsonObject): string {
   const kind = textOf(change, 'change');
-  const name = `${MARKS[kind] ?? '?'} ${textOf(change, 'what')} ${textOf(change, 'id')}`;
+  const name = `${MARKS[kind]?.[0] ?? '?'} ${textOf(change, 'what')} ${textOf(change, 'id')}`;
   if (kind === 'change') {
     const fields = isObject(change.fields) ? Object.entries(change.fields) : [];
 
@@ -139,6 +148,8 @@ function valueText(value: unknown): string {
 
   return items.length === 0 ? 'none' : items.join(',');
 }
+
+export const shapes = shapesOf({ '': apply });
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runAction('apply', apply, argv, io);

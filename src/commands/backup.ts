@@ -3,8 +3,9 @@
 import { BadSettings } from '../config/load.ts';
 import { isFolder, makeBackup } from '../store/backup.ts';
 import { DatabaseProblem } from '../store/open.ts';
-import { readInteger, UsageError } from './args.ts';
+import { readInteger, type Shape, UsageError } from './args.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
+import { copying, Progress } from './progress.ts';
 import {
   behindService,
   loadSome,
@@ -13,7 +14,8 @@ import {
   SETTINGS_HELP,
   splitArgs,
 } from './settings-args.ts';
-import { counted, printable, size } from './table.ts';
+import { printable } from './style.ts';
+import { counted, size } from './table.ts';
 
 export const help = `Usage: rtp-cluster backup FILE [--keep N] [--json] [--config FILE] [SETTINGS]
 
@@ -27,12 +29,13 @@ Bring it back with "rtp-cluster restore".
   --json             Print what was done as JSON
 ${SETTINGS_HELP}`;
 
-const FLAGS = { keep: 'value', json: 'switch' } as const;
+const SHAPE: Shape = { words: ['FILE'], flags: { keep: 'value', json: 'switch' }, takesSettings: true };
+export const shapes = { '': SHAPE };
 /** More are no retention. */
 const MAX_KEEP = 10_000;
 
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
-  const args = splitArgs(argv, FLAGS);
+  const args = splitArgs(argv, SHAPE);
   if (args instanceof UsageError) return refuseUsage('backup', args, io);
   const order = readOrder(args.own.words, args.own.one('keep'));
   if (order instanceof UsageError) return refuseUsage('backup', order, io);
@@ -41,7 +44,11 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   const begin = performance.now();
   behindService();
   const { path } = settings.database;
-  const backup = makeBackup({ path, ...order, now: Date.now() });
+  const progress = new Progress(io, 'backup');
+  progress.show('copying the database');
+  const onCopied = copying(progress);
+  const backup = makeBackup({ path, ...order, now: Date.now(), onCopied });
+  progress.end();
   if (backup instanceof DatabaseProblem) {
     io.err(`rtp-cluster backup: ${printable(backup.message)}`);
 
@@ -50,7 +57,18 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   const ms = Math.round(performance.now() - begin);
   const { file, bytes, calls, liveCalls, nodes, removed, trouble } = backup;
   if (args.own.has('json'))
-    io.out(JSON.stringify({ file, bytes, calls, live_calls: liveCalls, nodes, ms, removed }));
+    io.out(
+      JSON.stringify({
+        file,
+        bytes,
+        calls,
+        live_calls: liveCalls,
+        nodes,
+        ms,
+        removed,
+        trouble: trouble ?? null,
+      }),
+    );
   else {
     io.out(
       `${printable(file)}: ${size(bytes)}, ${counted(calls, 'call')} (${liveCalls} live), ${counted(nodes, 'node')}, ${ms} ms`,
@@ -64,12 +82,9 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
 }
 
 function readOrder(
-  words: readonly string[],
+  [target = '']: readonly string[],
   keepText: string | undefined,
 ): { target: string; keep: number | undefined } | UsageError {
-  const [target, ...more] = words;
-  if (target === undefined || target === '' || more.length > 0)
-    return new UsageError(`wanted is FILE, given is ${words.length === 0 ? 'nothing' : words.join(' ')}`);
   if (keepText === undefined) return { target, keep: undefined };
   const keep = readInteger(keepText, '--keep', 1, MAX_KEEP);
   if (keep instanceof UsageError) return keep;

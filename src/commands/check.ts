@@ -1,21 +1,23 @@
 /** `rtp-cluster check`: says whether `serve` would start with these settings and this database, without starting. */
 
-import { defaultConfig, settingsHelp } from '../config/describe.ts';
+import { defaultConfig, settingsHelp, settingTexts } from '../config/describe.ts';
 import { BadSettings, DEFAULT_FILE, loadSettings } from '../config/load.ts';
 import { showListen, showNgListen } from '../config/readers.ts';
 import type { Settings } from '../config/settings.ts';
 import { formatProblem } from '../config/sources.ts';
 import type { Token } from '../domain/role.ts';
 import { checkDatabase } from '../store/checkup.ts';
-import { UsageError } from './args.ts';
+import { type Shape, UsageError } from './args.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
-import { databaseLines } from './database-report.ts';
+import { databaseFacts, databaseLines } from './database-report.ts';
+import { Progress } from './progress.ts';
 import { behindService, refuseUsage, splitArgs } from './settings-args.ts';
-import { formatTable, printable } from './table.ts';
+import { type Look, lookOf, paint, printable } from './style.ts';
+import { counted, formatTable } from './table.ts';
 import { asUnit } from './unit-environment.ts';
 
 export const help = `Usage: rtp-cluster check [--database] [--config FILE] [SETTINGS]
-       rtp-cluster check --defaults
+       rtp-cluster check --defaults [--json]
 
 Reads the settings as serve would, and tells everything that is wrong with them, or what differs from
 the defaults and where it comes from. Starts nothing. Exit code 0 if serve would take the settings.
@@ -26,46 +28,88 @@ the defaults and where it comes from. Starts nothing. Exit code 0 if serve would
       to be done are tried on a copy, beside it.
   --defaults
       Print a complete settings file with every default and what it is for.
+  --json
+      Print all of it as JSON.
 ${settingsHelp()}`;
 
-const FLAGS = { database: 'switch' } as const;
+const SHAPE: Shape = {
+  words: [],
+  flags: { database: 'switch', defaults: 'switch', json: 'switch' },
+  takesSettings: true,
+};
+export const shapes = { '': SHAPE };
 
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
-  if (argv.includes('--defaults')) {
-    if (argv.length > 1) {
-      io.err('rtp-cluster check: --defaults stands alone: it shows the defaults, whatever is set');
+  const args = splitArgs(argv, SHAPE);
+  if (args instanceof UsageError) return refuseUsage('check', args, io);
+  const { own } = args;
+  const isJson = own.has('json');
+  if (own.has('defaults')) {
+    if (own.has('database') || args.settings.length > 0) {
+      const rule = '--defaults stands alone: it shows the defaults, whatever is set';
 
-      return EXIT.usage;
+      return refuseUsage('check', new UsageError(rule), io);
     }
-    io.out(defaultConfig().trimEnd());
+    io.out(isJson ? defaultsJson() : defaultConfig().trimEnd());
 
     return EXIT.ok;
   }
-  const args = splitArgs(argv, FLAGS);
-  if (args instanceof UsageError) return refuseUsage('check', args, io);
-  const settings = loadSettings({ argv: [...args.settings, ...args.own.words], env: asUnit(io.env) });
+  const settings = loadSettings({ argv: args.settings, env: asUnit(io.env) });
+  const problems = settings instanceof BadSettings ? settings.problems : [];
+  const database =
+    settings instanceof BadSettings || !own.has('database') ? undefined : readDatabase(settings, io);
+  const isGood = problems.length === 0 && (database?.checkup.problems.length ?? 0) === 0;
+  if (isJson) {
+    const changed = settings instanceof BadSettings ? [] : settings.origins;
+    const result = {
+      result: isGood ? 'ok' : 'failed',
+      file: settings instanceof BadSettings ? (settings.rest?.file ?? null) : settings.file,
+      problems,
+      settings: changed
+        .filter(({ source }) => source !== 'default')
+        .map(({ key, shown, where }) => ({ key, value: shown, from: where })),
+      database: database === undefined ? null : databaseFacts(database.path, database.checkup),
+    };
+    io.out(JSON.stringify(result));
+
+    return isGood ? EXIT.ok : EXIT.failed;
+  }
   if (settings instanceof BadSettings) {
-    for (const problem of settings.problems) io.err(formatProblem(problem));
-    const count = settings.problems.length;
-    io.err(`rtp-cluster check: ${count === 1 ? '1 problem' : `${count} problems`}; serve would not start`);
+    for (const problem of problems) io.err(formatProblem(problem));
+    io.err(`rtp-cluster check: ${counted(problems.length, 'problem')}; serve would not start`);
 
     return EXIT.failed;
   }
-  for (const line of summary(settings)) io.out(line);
+  const look = lookOf(io);
+  for (const line of summary(settings, look)) io.out(line);
+  for (const line of database === undefined ? [] : databaseLines(database.path, database.checkup))
+    io.out(printable(line));
+  for (const problem of database?.checkup.problems ?? []) io.err(`rtp-cluster check: ${printable(problem)}`);
 
-  return args.own.has('database') ? reportDatabase(settings.database.path, io) : EXIT.ok;
+  return isGood ? EXIT.ok : EXIT.failed;
 }
 
-function reportDatabase(path: string, io: Io): number {
+function readDatabase({ database: { path } }: Settings, io: Io) {
+  const progress = new Progress(io, 'check');
+  progress.show('reading the database');
   behindService();
   const checkup = checkDatabase(path);
-  for (const line of databaseLines(path, checkup)) io.out(printable(line));
-  for (const problem of checkup.problems) io.err(`rtp-cluster check: ${printable(problem)}`);
+  progress.end();
 
-  return checkup.problems.length === 0 ? EXIT.ok : EXIT.failed;
+  return { path, checkup };
 }
 
-function summary({ file, origins, http, https, ng, sides }: Settings): string[] {
+function defaultsJson(): string {
+  const settings = settingTexts().map(({ fallback, changeBy, ...setting }) => ({
+    ...setting,
+    default: fallback,
+    change_by: changeBy,
+  }));
+
+  return JSON.stringify({ settings });
+}
+
+function summary({ file, origins, http, https, ng, sides }: Settings, look: Look): string[] {
   const changed = origins.filter(({ source }) => source !== 'default');
   const rows = changed.map(({ key, shown, where }) => [key, shown, where]);
   const access =
@@ -76,12 +120,12 @@ function summary({ file, origins, http, https, ng, sides }: Settings): string[] 
   const ports = ng.listen.map(showNgListen).join(', ');
 
   return [
-    `The settings are good. File: ${file ?? `none (there is no ${DEFAULT_FILE})`}.`,
+    `The settings are ${paint(look, 'good', 'green')}. File: ${file ?? `none (there is no ${DEFAULT_FILE})`}.`,
     `Sides: ${sides.names.join(', ')}.`,
     `HTTP at ${showListen(http.listen)}: ${access}.`,
     ...(https === null ? [] : [`HTTPS at ${showListen(https.listen)}: ${access}.`]),
     ng.listen.length === 0 ? 'ng: nowhere.' : `ng at ${ports}: for ${clients}, without a token.`,
-    ...(rows.length === 0 ? ['All are defaults.'] : formatTable(['SETTING', 'VALUE', 'FROM'], rows)),
+    ...(rows.length === 0 ? ['All are defaults.'] : formatTable(['SETTING', 'VALUE', 'FROM'], rows, look)),
   ];
 }
 

@@ -1,7 +1,8 @@
 /** The management API as the command line uses it. */
 
 import { readFileSync } from 'node:fs';
-import { type Args, type FlagKind, UsageError } from './args.ts';
+import { inWords } from '../store/places.ts';
+import { type Args, type Flags, UsageError } from './args.ts';
 import type { Io } from './command.ts';
 import { isObject, textOf } from './json.ts';
 
@@ -13,11 +14,11 @@ const TIMEOUT_MS = 30_000;
 /** Flags of every command that uses the API. */
 export const CLIENT_FLAGS = {
   url: 'value',
-  unix: 'value',
-  'token-file': 'value',
-  'ca-file': 'value',
+  unix: 'file',
+  'token-file': 'file',
+  'ca-file': 'file',
   json: 'switch',
-} as const satisfies Record<string, FlagKind>;
+} as const satisfies Flags;
 
 export const CLIENT_HELP = `  --url URL          Address of the service; also RTP_CLUSTER_URL. Default: that of this host's settings,
                      or ${DEFAULT_URL}
@@ -128,7 +129,7 @@ function readToken(file: string | undefined, fromEnv: string | undefined): strin
     // The token stands last in the file of the service too.
     return line?.split(/\s+/).at(-1) ?? new UsageError(`--token-file: ${file} holds no token`);
   } catch (error) {
-    return new UsageError(`--token-file: cannot read ${file}: ${messageOf(error)}`);
+    return new UsageError(`--token-file: cannot read ${file}: ${inWords(error)}`);
   }
 }
 
@@ -144,7 +145,7 @@ function readCa(file: string | undefined, fromEnv: string | undefined): string |
 
     return text;
   } catch (error) {
-    return new UsageError(`${from}: cannot read ${path}: ${messageOf(error)}`);
+    return new UsageError(`${from}: cannot read ${path}: ${inWords(error)}`);
   }
 }
 

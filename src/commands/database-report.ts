@@ -1,4 +1,4 @@
-/** The database as text, for `check --database` and the support bundle. */
+/** The database as text, for `check --database` and the support bundle, and as JSON. */
 
 import type { DatabaseCheckup } from '../store/checkup.ts';
 import { counted, formatTable, size, timeText } from './table.ts';
@@ -25,4 +25,24 @@ export function databaseLines(path: string, { content, problems }: DatabaseCheck
       rows.map(([table, count]) => [table, String(count)]),
     ),
   ];
+}
+
+/** The same for programs. */
+export function databaseFacts(path: string, { content, problems }: DatabaseCheckup): object {
+  if (content === undefined) return { path, exists: problems.length > 0, problems };
+  const { bytes, logBytes, done, pending, rows, counts } = content;
+
+  return {
+    path,
+    exists: true,
+    problems,
+    bytes,
+    log_bytes: logBytes,
+    migrations: { done, pending },
+    live_calls: counts.liveCalls,
+    nodes: counts.nodes,
+    strays: counts.strays,
+    newest: counts.newest,
+    rows: Object.fromEntries(rows),
+  };
 }

@@ -18,7 +18,21 @@ export function readDuration(text: string, what: string, maxMs: number): number 
   if (ms > 0 && ms <= maxMs) return ms;
 
   return new UsageError(
-    `${what} is "${text}"; allowed is a time such as 90s, 30m, 2h or 1d, at most ${showDuration(maxMs)}`,
+    `${what} is "${text}"; allowed is a time such as 5s, 30m, 2h or 1d, at most ${showDuration(maxMs)}`,
+  );
+}
+
+/**
+ * Reads a time as the API takes it: `30m`, `2h`, `7d` are so long ago; UTC milliseconds and ISO 8601 go as they are. `what`
+ * names it in the message.
+ */
+export function readMoment(text: string, what: string): string | UsageError {
+  const [, number, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (number !== undefined) return String(Date.now() - Number(number) * (UNITS[unit] ?? 0));
+  if (/^(\d{1,15}|\d{4}-\d\d-\d\d.*)$/.test(text)) return text;
+
+  return new UsageError(
+    `${what} is "${text}"; allowed is a time ago such as 30m, 2h or 7d, a time such as 2026-11-23T12:00:00Z, or UTC milliseconds`,
   );
 }
 

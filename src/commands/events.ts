@@ -1,12 +1,13 @@
 /** `rtp-cluster events`: what happened and what happens, over the management API. */
 
-import { MAX_ID } from '../domain/node-limits.ts';
-import { type Action, runAction } from './actions.ts';
+import { type Action, runAction, shapesOf } from './actions.ts';
 import { type Args, readInteger, UsageError } from './args.ts';
 import { type Api, ApiError, CLIENT_HELP } from './client.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
+import { readMoment } from './duration.ts';
 import { isObject, type JsonObject, listOf, textOf, timeOf } from './json.ts';
-import { formatTable, printable } from './table.ts';
+import { eventStyle, type Look, lookOf, paint } from './style.ts';
+import { formatTable } from './table.ts';
 
 export const help = `Usage: rtp-cluster events [--kind KINDS] [--node ID] [--call CALL-ID] [--since WHEN] [--limit N]
        rtp-cluster events --follow [--kind KINDS] [--node ID] [--call CALL-ID] [--since WHEN]
@@ -27,14 +28,13 @@ const LIMIT = { default: 100, max: 100_000, page: 1000 } as const;
 const SILENCE_MS = 45_000;
 /** Wait before connecting again, ms, unless the service says how long; and no longer than that. */
 const RECONNECT_MS = { default: 2000, max: 60_000 } as const;
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 const events: Action = {
   words: [],
   flags: {
     follow: 'switch',
     kind: 'value',
-    node: 'value',
+    node: 'node',
     call: 'value',
     since: 'value',
     limit: 'value',
@@ -49,7 +49,7 @@ const events: Action = {
       return follow(
         api,
         query,
-        (event) => io.out(args.has('json') ? JSON.stringify(event) : line(event)),
+        (event) => io.out(args.has('json') ? JSON.stringify(event) : line(event, lookOf(io))),
         io,
       );
     }
@@ -58,7 +58,7 @@ const events: Action = {
     const found = await list(api, query, count);
     if (found instanceof ApiError) return found;
     if (args.has('json')) for (const event of found) io.out(JSON.stringify(event));
-    else for (const text of table(found)) io.out(text);
+    else for (const text of table(found, lookOf(io))) io.out(text);
 
     return EXIT.ok;
   },
@@ -66,16 +66,12 @@ const events: Action = {
 
 function readQuery(args: Args): URLSearchParams | UsageError {
   const query = new URLSearchParams();
-  const node = args.one('node');
-  if (node !== undefined) {
-    const id = readInteger(node, '--node', 0, MAX_ID);
-    if (id instanceof UsageError) return id;
-  }
   for (const flag of ['kind', 'node', 'call']) if (args.has(flag)) query.set(flag, args.one(flag) ?? '');
   const since = args.one('since');
-  const [, number, unit = ''] = /^(\d{1,6})([smhd])$/.exec(since ?? '') ?? [];
-  if (number !== undefined) query.set('since', String(Date.now() - Number(number) * (UNITS[unit] ?? 0)));
-  else if (since !== undefined) query.set('since', since);
+  if (since === undefined) return query;
+  const moment = readMoment(since, '--since');
+  if (moment instanceof UsageError) return moment;
+  query.set('since', moment);
 
   return query;
 }
@@ -179,19 +175,31 @@ function cells(event: JsonObject): string[] {
   return [timeOf(event, 'at'), textOf(event, 'kind'), node, call, detail(event)];
 }
 
-function table(found: readonly JsonObject[]): string[] {
-  return found.length === 0
+function table(found: readonly JsonObject[], look: Look): string[] {
+  const rows = found.map((event) => {
+    const [time = '', kind = '', ...rest] = cells(event);
+
+    return [time, { text: kind, style: eventStyle(kind) }, ...rest];
+  });
+
+  return rows.length === 0
     ? ['There are no such events.']
-    : formatTable(['TIME', 'KIND', 'NODE', 'CALL', 'DETAIL'], found.map(cells));
+    : formatTable(['TIME', 'KIND', 'NODE', 'CALL', 'DETAIL'], rows, look);
 }
 
 /** A line of a table whose other lines nobody knows yet. */
-function line(event: JsonObject): string {
+function line(event: JsonObject, look: Look): string {
   const [time = '', kind = '', node = '', call = '', rest = ''] = cells(event);
-  const parts = [time, kind, node && `node=${node}`, call && `call=${call}`, rest];
+  const parts = [
+    paint(look, time),
+    paint(look, kind, eventStyle(kind)),
+    ...[node && `node=${node}`, call && `call=${call}`, rest].map((part) => paint(look, part)),
+  ];
 
-  return printable(parts.filter((part) => part !== '').join('  '));
+  return parts.filter((part) => part !== '').join('  ');
 }
+
+export const shapes = shapesOf({ '': events });
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runAction('events', events, argv, io);

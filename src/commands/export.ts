@@ -1,6 +1,6 @@
 /** `rtp-cluster export`: the fleet as a file that `rtp-cluster apply` takes. */
 
-import { type Action, runAction, show } from './actions.ts';
+import { type Action, runAction, shapesOf, show } from './actions.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
 import { writeFleetFile } from './fleet-toml.ts';
@@ -24,6 +24,8 @@ const exportFleet: Action = {
       : show(args, io, reply, () => [writeFleetFile(reply.json).trimEnd()]);
   },
 };
+
+export const shapes = shapesOf({ '': exportFleet });
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runAction('export', exportFleet, argv, io);

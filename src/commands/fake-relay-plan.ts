@@ -16,7 +16,7 @@ import type { FakeRtpproxyOptions } from '../relay/rtpproxy/fake-node.ts';
 import { isNotifySocket } from '../relay/rtpproxy/fake-notify.ts';
 import { FAKE_VERSIONS } from '../relay/rtpproxy/fake-version.ts';
 import { familyOf } from '../util/ip.ts';
-import { type Args, readArgs, readInteger, UsageError } from './args.ts';
+import { type Args, readInteger, type Shape, UsageError } from './args.ts';
 
 /** Nodes of one process at most. */
 export const MAX_NODES = 64;
@@ -28,7 +28,7 @@ export type FakePlan =
   | { readonly kind: 'rtpproxy'; readonly options: FakeRtpproxyOptions };
 
 const FLAGS = {
-  kind: 'value',
+  kind: NODE_KINDS,
   listen: 'values',
   count: 'value',
   address: 'values',
@@ -36,7 +36,7 @@ const FLAGS = {
   ports: 'value',
   'max-sessions': 'value',
   'delete-delay': 'value',
-  release: 'value',
+  release: FAKE_VERSIONS,
   bridge: 'switch',
   advertise: 'value',
   label: 'values',
@@ -53,7 +53,9 @@ const FLAGS = {
   'wrong-port': 'value',
   script: 'value',
   seed: 'value',
+  json: 'switch',
 } as const;
+export const SHAPE: Shape = { words: [], flags: FLAGS };
 
 /** Flags that only one kind has. */
 const ONLY: Readonly<Record<NodeKind, readonly string[]>> = {
@@ -88,13 +90,8 @@ interface Common extends FakeServerOptions {
 }
 
 /** The nodes to start, in order. */
-export function readPlan(argv: readonly string[]): FakePlan[] | UsageError {
-  const args = readArgs(argv, FLAGS);
-  if (args instanceof UsageError) return args;
-  if (args.words[0] !== undefined) return new UsageError(`"${args.words[0]}" is one word too many`);
-  const kind = NODE_KINDS.find((one) => one === (args.one('kind') ?? 'rtpengine'));
-  if (kind === undefined)
-    return new UsageError(`--kind is "${args.one('kind')}"; allowed is ${NODE_KINDS.join(' or ')}`);
+export function readPlan(args: Args): FakePlan[] | UsageError {
+  const kind = NODE_KINDS.find((one) => one === args.one('kind')) ?? 'rtpengine';
   const foreign = ONLY[kind === 'rtpengine' ? 'rtpproxy' : 'rtpengine'].find((flag) => args.has(flag));
   if (foreign !== undefined)
     return new UsageError(`--${foreign} makes no sense for an ${kind}; leave it out`);
@@ -170,10 +167,7 @@ function rtpproxies(args: Args, count: number, common: Common): FakePlan[] | Usa
 
 /** Options of an rtpproxy that need no other flag to be understood. */
 function readRtpproxy(args: Args): FakeRtpproxyOptions | UsageError {
-  const release = args.one('release') ?? '3.2';
-  const version = FAKE_VERSIONS.find((one) => one === release);
-  if (version === undefined)
-    return new UsageError(`--release is "${release}"; allowed is ${FAKE_VERSIONS.join(', ')}`);
+  const version = FAKE_VERSIONS.find((one) => one === args.one('release')) ?? '3.2';
   const notify = args.all('notify');
   const wrong = notify.find((name) => !isNotifySocket(name));
   if (wrong !== undefined)

@@ -5,9 +5,10 @@ import type { FakeServer } from '../relay/fake/server.ts';
 import { showAddress } from '../relay/fake/sockets.ts';
 import { FakeNode } from '../relay/ng/fake-node.ts';
 import { FakeRtpproxy } from '../relay/rtpproxy/fake-node.ts';
-import { UsageError } from './args.ts';
+import { readArgs, UsageError } from './args.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
-import { type FakePlan, MAX_NODES, readPlan } from './fake-relay-plan.ts';
+import { type FakePlan, MAX_NODES, readPlan, SHAPE } from './fake-relay-plan.ts';
+import { refuseUsage } from './settings-args.ts';
 
 export const help = `Usage: rtp-cluster fake-relay [FLAGS]
 
@@ -48,21 +49,24 @@ Faults, none by default:
   --script TEXT         Faults by time: "5s hang 2s; 10s die 1s; 20s loss 0.3; 30s restart"
   --seed N              Another row of random numbers; 1
 
+  --json                Print one JSON object a line: each node at its start and at its end
+
 While it runs, an order over its own socket changes the same things: of rtpengine the ng command "fake" with keys
   ${FAULT_NAMES.rtpengine}
 and of rtpproxy the command FAKE, as in "cookie1 FAKE hang 2s; loss 0.3", with
   ${FAULT_NAMES.rtpproxy}`;
 
+export const shapes = { '': SHAPE };
+
 const STAY_MS = 60_000;
 
 /** Runs until SIGINT or SIGTERM. */
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
-  const plans = readPlan(argv);
-  if (plans instanceof UsageError) {
-    io.err(`rtp-cluster fake-relay: ${plans.message}`);
-
-    return EXIT.usage;
-  }
+  const args = readArgs(argv, SHAPE);
+  if (args instanceof UsageError) return refuseUsage('fake-relay', args, io);
+  const plans = readPlan(args);
+  if (plans instanceof UsageError) return refuseUsage('fake-relay', plans, io);
+  const isJson = args.has('json');
   const nodes: FakeServer[] = [];
   for (const plan of plans) {
     try {
@@ -79,13 +83,26 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
     const plan = plans[i];
     if (plan === undefined) continue;
     const { portMin, portMax } = plan.options;
-    io.out(`fake relay on ${node.where}, media ${media(plan)} ports ${portMin}-${portMax}`);
+    io.out(
+      isJson
+        ? JSON.stringify({
+            event: 'started',
+            socket: node.where,
+            media: media(plan),
+            port_min: portMin,
+            port_max: portMax,
+          })
+        : `fake relay on ${node.where}, media ${media(plan)} ports ${portMin}-${portMax}`,
+    );
   }
   await ended;
   for (const node of nodes) {
     const { received, handled } = node.counters;
+    const counts = { datagrams: received, commands: handled, calls_left: node.size };
     io.out(
-      `fake relay on ${node.where}: ${received} datagrams, ${handled} commands, ${node.size} calls left`,
+      isJson
+        ? JSON.stringify({ event: 'ended', socket: node.where, ...counts })
+        : `fake relay on ${node.where}: ${received} datagrams, ${handled} commands, ${node.size} calls left`,
     );
     node.stop();
   }

@@ -1,13 +1,13 @@
 /** `rtp-cluster healthcheck`: one question to the service, one line, one exit code. */
 
 import { BadSettings } from '../config/load.ts';
-import { type Args, readInteger, UsageError } from './args.ts';
+import { type Args, readInteger, type Shape, UsageError } from './args.ts';
 import { ApiError, connect } from './client.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
 import { textOf } from './json.ts';
 import { serviceAddress } from './service-address.ts';
 import { loadSome, refuseSettings, refuseUsage, SETTINGS_HELP, splitArgs } from './settings-args.ts';
-import { printable } from './table.ts';
+import { printable } from './style.ts';
 
 export const help = `Usage: rtp-cluster healthcheck [--live] [--timeout MS] [--url URL | --unix PATH] [SETTINGS]
 
@@ -21,26 +21,27 @@ containers and scripts.
                      RTP_CLUSTER_URL
   --unix PATH        Ask at this unix socket
   --ca-file FILE     Certificate of the authority that certifies an https URL; also RTP_CLUSTER_CA_FILE
+  --json             Print the result as JSON
 ${SETTINGS_HELP}`;
 
-const FLAGS = {
-  live: 'switch',
-  timeout: 'value',
-  url: 'value',
-  unix: 'value',
-  'ca-file': 'value',
-} as const;
+const SHAPE: Shape = {
+  words: [],
+  flags: {
+    live: 'switch',
+    timeout: 'value',
+    url: 'value',
+    unix: 'file',
+    'ca-file': 'file',
+    json: 'switch',
+  },
+  takesSettings: true,
+};
+export const shapes = { '': SHAPE };
 
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
-  const args = splitArgs(argv, FLAGS);
+  const args = splitArgs(argv, SHAPE);
   if (args instanceof UsageError) return refuseUsage('healthcheck', args, io);
   const { own } = args;
-  if (own.words.length > 0)
-    return refuseUsage(
-      'healthcheck',
-      new UsageError(`wanted are no words, given is ${own.words.join(' ')}`),
-      io,
-    );
   const timeoutMs = readInteger(own.one('timeout') ?? '2000', '--timeout', 100, 60_000);
   if (timeoutMs instanceof UsageError) return refuseUsage('healthcheck', timeoutMs, io);
   const [setting] = args.settings;
@@ -62,12 +63,17 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
   const api = connect(own, io, { ...address, timeoutMs });
   if (api instanceof UsageError) return refuseUsage('healthcheck', api, io);
   const reply = await api.call('GET', own.has('live') ? '/healthz' : '/readyz');
-  if (!(reply instanceof ApiError)) {
-    io.out(own.has('live') ? `alive, version ${printable(textOf(reply.json, 'version'))}` : 'ready');
-
-    return EXIT.ok;
-  }
-  io.err(`rtp-cluster healthcheck: not ready: ${printable(reasonOf(reply))}`);
+  const isLive = own.has('live');
+  const reason = reply instanceof ApiError ? reasonOf(reply) : null;
+  const version = textOf(reply instanceof ApiError ? reply.reply?.json : reply.json, 'version');
+  if (own.has('json')) {
+    const good = isLive ? 'alive' : 'ready';
+    io.out(
+      JSON.stringify({ result: reason === null ? good : `not ${good}`, reason, version: version || null }),
+    );
+  } else if (reason === null) io.out(isLive ? `alive, version ${printable(version)}` : 'ready');
+  if (reason === null) return EXIT.ok;
+  io.err(`rtp-cluster healthcheck: not ready: ${printable(reason)}`);
 
   return EXIT.failed;
 }

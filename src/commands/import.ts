@@ -1,15 +1,17 @@
 /** `rtp-cluster import`: brings a table of nodes into the fleet, all rows or none. */
 
-import { type Action, runAction } from './actions.ts';
+import { type Action, runAction, shapesOf } from './actions.ts';
 import type { Args } from './args.ts';
 import { type Api, ApiError, CLIENT_HELP, type Reply } from './client.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
-import { readAddressMap, withAddresses } from './import-addresses.ts';
-import { type ReadRow, RowFault, TableFault } from './import-cells.ts';
-import { type ImportFile, MAX_FILE_BYTES, readImport } from './import-file.ts';
+import { readAddressMap, withAddresses } from './import/addresses.ts';
+import { type ReadRow, RowFault, TableFault } from './import/cells.ts';
+import { type ImportFile, MAX_FILE_BYTES, readImport } from './import/file.ts';
 import { InputFault, MAX_BODY_BYTES, readInput } from './input.ts';
-import { listOf, textOf } from './json.ts';
-import { formatTable, printable } from './table.ts';
+import { isObject, type JsonObject, listOf, textOf } from './json.ts';
+import { Progress } from './progress.ts';
+import { type Cell, lookOf, printable, styleOf } from './style.ts';
+import { counted, formatTable } from './table.ts';
 
 export const help = `Usage: rtp-cluster import FILE [--dry-run] [FLAGS]
 
@@ -41,7 +43,7 @@ moves to another host. For new and moved ones they may come from here:
   --table NAME         The table, if several fit
   --skip-unusable      Leave bad rows out and import the others; they are reported
   --dry-run            Only tell what would be done
-${CLIENT_HELP}`;
+${CLIENT_HELP.replace('Print the answer of the service as it is (JSON)', 'Print what became of each row as JSON')}`;
 
 /** Longest texts of the report, in characters: a file of nonsense must not flood the terminal. */
 const MAX_CELL = 64;
@@ -64,7 +66,7 @@ const importNodes: Action = {
     'dry-run': 'switch',
     'inner-from-socket': 'switch',
     'skip-unusable': 'switch',
-    addresses: 'value',
+    addresses: 'file',
     table: 'value',
   },
   async run(args, [file = ''], api, io) {
@@ -78,8 +80,9 @@ const importNodes: Action = {
     const faults = rows.filter(({ result }) => result instanceof RowFault).length;
     const skips = args.has('skip-unusable');
     if (faults > 0 && (!skips || faults === rows.length)) {
-      report(io, rows, place, (row) =>
-        row.result instanceof RowFault ? `error: ${row.result.message}` : 'ok',
+      const isJson = args.has('json');
+      report(io, rows, { place, isJson }, ({ result }) =>
+        result instanceof RowFault ? ['error', result.message] : ['ok', ''],
       );
       io.err(nothingChanged(file, faults, rows.length));
 
@@ -119,7 +122,10 @@ async function send(rows: readonly ReadRow[], task: Task): Promise<number | ApiE
 
     return EXIT.failed;
   }
+  const progress = new Progress(io, 'import');
+  progress.show(`${counted(good.length, 'row')} sent, waiting for the service`);
   const reply = await api.call('POST', `/v1/nodes/import${task.isDryRun ? '?dry_run=true' : ''}`, body);
+  progress.end();
   const answer: Reply | undefined = reply instanceof ApiError ? reply.reply : reply;
   const answered = new Map(listOf(answer?.json, 'rows').map((row) => [textOf(row, 'row'), row]));
   // Without rows in it, the error is not about rows.
@@ -140,16 +146,14 @@ async function send(rows: readonly ReadRow[], task: Task): Promise<number | ApiE
       { ...task, skips: false },
     );
   }
-  if (task.isJson) io.out(answer?.text ?? '');
-  else {
-    report(
-      io,
-      rows,
-      task.place,
-      (row) => resultText(row, answered.get(String(row.row))),
-      (row) => textOf(answered.get(String(row.row)), 'id') || row.id,
-    );
-  }
+  const { code, message } = reply instanceof ApiError && isObject(answer?.json) ? answer.json : {};
+  report(
+    io,
+    rows,
+    { ...task, refusal: code === undefined ? {} : { code, message } },
+    (row) => resultOf(row, answered.get(String(row.row))),
+    (row) => textOf(answered.get(String(row.row)), 'id') || row.id,
+  );
   if (reply instanceof ApiError) {
     io.err(`${nothingChanged(file, bad.size, rows.length)} ${reply.message}`);
     if ([...bad.values()].some((message) => message.includes('no media address')))
@@ -168,32 +172,58 @@ async function send(rows: readonly ReadRow[], task: Task): Promise<number | ApiE
   return EXIT.ok;
 }
 
-function resultText({ result, note }: ReadRow, row: unknown): string {
-  if (result instanceof RowFault) return `skipped: ${result.message}`;
+/** What became of a row, and what there is to say of it. */
+type Result = readonly [word: string, message: string];
+
+function resultOf({ result, note }: ReadRow, row: unknown): Result {
+  if (result instanceof RowFault) return ['skipped', result.message];
   const messages = [textOf(row, 'message'), note ?? ''].filter((message) => message !== '');
 
-  return [textOf(row, 'result') || 'no answer', ...messages].join(': ');
+  return [textOf(row, 'result') || 'no answer', messages.join(': ')];
 }
 
 function report(
   io: Io,
   rows: readonly ReadRow[],
-  place: ImportFile['place'],
-  resultOf: (read: ReadRow) => string,
+  { place, isJson, refusal }: Pick<Task, 'place' | 'isJson'> & { readonly refusal?: JsonObject },
+  resultOf: (read: ReadRow) => Result,
   idOf: (read: ReadRow) => string = (read) => read.id,
 ): void {
-  const lines = rows.map((read) => [
-    String(read.row),
-    idOf(read).slice(0, MAX_CELL),
-    read.socket.slice(0, MAX_CELL),
-    resultOf(read).slice(0, MAX_RESULT),
-  ]);
-  for (const line of formatTable([place, 'ID', 'SOCKET', 'RESULT'], lines)) io.out(line);
+  if (isJson) {
+    const list = rows.map((read) => {
+      const [result, message] = resultOf(read);
+      const id = idOf(read);
+
+      return {
+        row: read.row,
+        id: /^\d{1,15}$/.test(id) ? Number(id) : null,
+        socket: read.socket,
+        result,
+        message: message || null,
+      };
+    });
+    io.out(JSON.stringify({ ...refusal, place: place.toLowerCase(), rows: list }));
+
+    return;
+  }
+  const lines = rows.map((read): Cell[] => {
+    const [word, message] = resultOf(read);
+
+    return [
+      String(read.row),
+      idOf(read).slice(0, MAX_CELL),
+      read.socket.slice(0, MAX_CELL),
+      { text: (message === '' ? word : `${word}: ${message}`).slice(0, MAX_RESULT), style: styleOf(word) },
+    ];
+  });
+  for (const line of formatTable([place, 'ID', 'SOCKET', 'RESULT'], lines, lookOf(io))) io.out(line);
 }
 
 function nothingChanged(file: string, bad: number, all: number): string {
   return `rtp-cluster import: ${file}: ${bad} of ${all} rows ${bad === 1 ? 'is' : 'are'} bad; nothing was changed.`;
 }
+
+export const shapes = shapesOf({ '': importNodes });
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runAction('import', importNodes, argv, io);

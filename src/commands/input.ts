@@ -1,6 +1,7 @@
 /** Reads the file a command is given. */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { inWords } from '../store/places.ts';
 
 /** Largest body the service takes, in bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -28,7 +29,7 @@ export function readInput(file: string, maxBytes: number): Buffer | InputFault {
       if (descriptor !== 0) closeSync(descriptor);
     }
   } catch (error) {
-    return new InputFault(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    return new InputFault(`cannot read ${file}: ${inWords(error)}`);
   }
 }
 

@@ -12,22 +12,22 @@ import {
   readNodeTags,
 } from '../domain/node-limits.ts';
 import { familyOf } from '../util/ip.ts';
-import { type Args, type FlagKind, readInteger, UsageError } from './args.ts';
+import { type Args, type Flags, readInteger, UsageError } from './args.ts';
 
 /** Flags of `node add` and `node set` for the fields of a node. */
 export const FIELD_FLAGS = {
-  set: 'value',
+  set: 'set',
   inner: 'values',
   outer: 'values',
   address: 'values',
-  kind: 'value',
+  kind: NODE_KINDS,
   weight: 'value',
-  impose: 'value',
+  impose: ['media-address', 'interface'],
   priority: 'value',
   capacity: 'value',
   tags: 'value',
   'http-port': 'value',
-} as const satisfies Record<string, FlagKind>;
+} as const satisfies Flags;
 
 /** Reads `SIDE=IP[@INTERFACE]`. */
 function readMediaAddress(text: string): MediaAddress | UsageError {
@@ -105,16 +105,11 @@ export function readFields(args: Args, socket: string | undefined): Record<strin
     if (words instanceof Failure) return new UsageError(`--tags: ${words.message}`);
     fields.tags = words;
   }
-  for (const [flag, field, words] of [
-    ['kind', 'kind', NODE_KINDS],
-    ['impose', 'impose_mode', ['media-address', 'interface']],
-  ] as const) {
-    const word = args.one(flag);
-    if (word === undefined) continue;
-    if (!words.some((allowed) => allowed === word))
-      return new UsageError(`--${flag} is "${word}"; allowed is ${words.join(' or ')}`);
-    fields[field] = word;
-  }
+  for (const [flag, field] of [
+    ['kind', 'kind'],
+    ['impose', 'impose_mode'],
+  ] as const)
+    if (args.has(flag)) fields[field] = args.one(flag);
 
   return fields;
 }

@@ -3,7 +3,7 @@
 import { showDuration, showWhen } from './duration.ts';
 import { listOf, numberOf, objectOf, textOf, timeOf } from './json.ts';
 import { addressText, tagsText } from './node-table.ts';
-import { printable } from './table.ts';
+import { type Look, PLAIN, paint, type Style, styleOf } from './style.ts';
 
 /** What `takes_new_calls` means. */
 const NEW_CALLS: Readonly<Record<string, string>> = {
@@ -14,25 +14,26 @@ const NEW_CALLS: Readonly<Record<string, string>> = {
 };
 
 /** All that is known of a node. `now` is UTC ms. */
-export function nodeLines(node: unknown, now: number): string[] {
+export function nodeLines(node: unknown, now: number, look: Look = PLAIN): string[] {
   const isEngine = textOf(node, 'kind') !== 'rtpproxy';
-  const lines = [
+  const lines: readonly (readonly [name: string, value: string, style?: Style | undefined])[] = [
     ['node', textOf(node, 'id')],
     ['kind', textOf(node, 'kind')],
     ['socket', textOf(node, 'socket')],
     ['set', textOf(node, 'set_id')],
-    ['order', orderLine(node, now)],
+    ['order', orderLine(node, now), styleOf(textOf(objectOf(node, 'order'), 'state'))],
     ['until', whenLine(objectOf(node, 'order'), 'until', now)],
     ['relay told', objectOf(node, 'order')?.relay_told === true ? 'to take no new calls' : ''],
     ['drain', drainText(node)],
-    ['health', healthLine(node, now)],
+    ['health', healthLine(node, now), styleOf(textOf(objectOf(node, 'health'), 'state'))],
     ['ejected', whenLine(objectOf(node, 'health'), 'ejected_until', now)],
     ['last change', lastChange(node, now)],
-    ['new calls', NEW_CALLS[textOf(node, 'takes_new_calls')] ?? ''],
+    ['new calls', NEW_CALLS[textOf(node, 'takes_new_calls')] ?? '', styleOf(textOf(node, 'takes_new_calls'))],
     ['calls', textOf(node, 'calls')],
     ['sessions', textOf(objectOf(node, 'load'), 'sessions')],
     ['ports', portsLine(node)],
     ['media', mediaLine(node)],
+    ['media probe', probeLine(node, now), styleOf(textOf(objectOf(node, 'probe'), 'result'))],
     ['round trip', unit(textOf(node, 'rtt_ms'), 'ms')],
     ['version', textOf(node, 'version')],
     ['uptime', duration(numberOf(node, 'uptime_s'))],
@@ -42,12 +43,14 @@ export function nodeLines(node: unknown, now: number): string[] {
     ['capacity', textOf(node, 'capacity') || 'none'],
     ['tags', tagsText(node) || 'none'],
     ['http port', isEngine ? textOf(node, 'http_port') || 'none' : ''],
-    ...listOf(node, 'media_addresses').map((address) => [textOf(address, 'side'), addressText(address)]),
+    ...listOf(node, 'media_addresses').map(
+      (address) => [textOf(address, 'side'), addressText(address)] as const,
+    ),
   ];
 
   return lines
     .filter(([, value]) => value !== '')
-    .map(([name = '', value = '']) => `${`${name}:`.padEnd(12)} ${printable(value)}`);
+    .map(([name, value, style]) => `${paint(look, `${name}:`.padEnd(12))} ${paint(look, value, style)}`);
 }
 
 /** How the drain of a node goes; '' unless it is draining. */
@@ -109,6 +112,22 @@ function mediaLine(node: unknown): string {
   const old = age === undefined ? '' : ` (${showDuration(age)} ago)`;
 
   return `${packets} packets/s, ${Math.round(bytes / 1000)} kB/s, ${textOf(load, 'errors_per_s') || 0} errors/s${old}`;
+}
+
+/** What the last synthetic call through the node found; '' if there was none. */
+function probeLine(node: unknown, now: number): string {
+  const probe = objectOf(node, 'probe');
+  const at = numberOf(probe, 'at');
+  if (at === undefined) return '';
+  const facts = [
+    unit(textOf(probe, 'loss_percent'), '% lost'),
+    unit(textOf(probe, 'delay_ms'), 'ms'),
+    numberOf(probe, 'reordered') ? `${textOf(probe, 'reordered')} out of order` : '',
+    textOf(probe, 'reason'),
+  ].filter((fact) => fact !== '');
+  const words = [textOf(probe, 'result'), ...facts].join(', ');
+
+  return `${words} (${showWhen(at, now)})`;
 }
 
 /** The weight, and how much of it counts while the node comes up. */

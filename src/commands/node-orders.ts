@@ -9,7 +9,9 @@ import { EXIT, type Io } from './command.ts';
 import { readDuration } from './duration.ts';
 import { numberOf, objectOf, textOf, timeOf } from './json.ts';
 import { drainText } from './node-lines.ts';
-import { printable } from './table.ts';
+import { Progress } from './progress.ts';
+import { printable } from './style.ts';
+import { interruptible, pause } from './waiting.ts';
 
 export const ORDERS_HELP = `  --reason TEXT      Why, for other people; wanted by drain and maint
   --deadline TIME    After so long a drain becomes maint; calls that are left go on. 90s, 30m, 2h, 1d
@@ -20,14 +22,10 @@ export const ORDERS_HELP = `  --reason TEXT      Why, for other people; wanted b
   --until WHEN       When a maintenance should be over: 2h from now, or a time such as
                      2026-11-23T12:00:00Z; nothing happens then but an event`;
 
-/** Exit code of a program that was ended by SIGINT, as shells have it. */
-const EXIT_INTERRUPTED = 130;
 const MAX_TIME_MS = 365 * 86_400_000;
 /** How often the service is asked while we wait, ms, and which share of the answers is shown where there is no terminal. */
 const POLL_MS = 1000;
 const POLLS_A_LINE = 10;
-/** Back to the beginning of the line, and empty it. */
-const NEW_LINE = '\r\u001b[K';
 
 const drain: Action = {
   words: ['ID'],
@@ -49,14 +47,12 @@ const drain: Action = {
     if (reply instanceof ApiError) return reply;
     if (!args.has('wait')) return told(args, io, reply, `node ${id} is draining: ${drainText(reply.json)}`);
     warn(io, reply);
-    const interrupt = new AbortController();
-    const stop = (): void => interrupt.abort();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-    const outcome = await waitUntilEmpty(id, api, args.has('json') ? quiet(io) : io, {
-      signal: interrupt.signal,
-      pause: () => pause(POLL_MS, interrupt.signal),
-    });
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop);
+    const outcome = await interruptible((signal) =>
+      waitUntilEmpty(id, api, args.has('json') ? quiet(io) : io, {
+        signal,
+        pause: () => pause(POLL_MS, signal),
+      }),
+    );
     if (outcome instanceof ApiError) return outcome;
     if (args.has('json') && outcome.reply !== undefined) io.out(outcome.reply.text);
 
@@ -156,7 +152,7 @@ function callsText(calls: number): string {
 
 /** With `--json` only the last answer is shown. */
 function quiet(io: Io): Io {
-  return { err: (line) => io.err(line), out: () => undefined, env: io.env };
+  return { ...io, out: () => undefined };
 }
 
 export interface Waiting {
@@ -173,28 +169,38 @@ export async function waitUntilEmpty(
   io: Io,
   { signal, pause }: Waiting,
 ): Promise<{ readonly code: number; readonly reply?: Reply } | ApiError> {
+  const progress = new Progress(io);
+  // Where nobody sees one line that changes, a line now and then.
+  const tell = (polls: number, line: string): void => {
+    if (progress.isSeen) progress.show(line);
+    else if (polls % POLLS_A_LINE === 0) io.out(printable(line));
+  };
+  const end = (line: string): void => {
+    progress.end();
+    io.out(printable(line));
+  };
   for (let polls = 0; ; polls++) {
     const reply = await api.call('GET', `/v1/nodes/${id}`);
     if (signal.aborted) {
-      end(io, `the order stands, node ${id} goes on draining; "rtp-cluster node ready ${id}" takes it back`);
+      end(`the order stands, node ${id} goes on draining; "rtp-cluster node ready ${id}" takes it back`);
 
-      return { code: EXIT_INTERRUPTED };
+      return { code: EXIT.interrupted };
     }
     if (reply instanceof ApiError) {
       if (!reply.isUnreachable) {
-        if (io.terminal !== undefined) io.terminal.write(NEW_LINE);
+        progress.end();
 
         return reply;
       }
-      progress(io, polls, `the service does not answer, trying again`);
+      tell(polls, 'the service does not answer, trying again');
     } else {
       const over = outcomeOf(id, reply.json);
       if (over !== undefined) {
-        end(io, over.line);
+        end(over.line);
 
         return { code: over.isEmpty ? EXIT.ok : EXIT.failed, reply };
       }
-      progress(io, polls, `node ${id}: ${drainText(reply.json)}${deadlineText(reply.json)}`);
+      tell(polls, `node ${id}: ${drainText(reply.json)}${deadlineText(reply.json)}`);
     }
     await pause();
   }
@@ -223,29 +229,4 @@ function deadlineText(node: unknown): string {
   const until = timeOf(objectOf(node, 'order'), 'until');
 
   return until === '' ? '' : `, until ${until}`;
-}
-
-/** One line that changes on a terminal; elsewhere a line now and then. */
-function progress({ terminal, out }: Io, polls: number, line: string): void {
-  if (terminal !== undefined) terminal.write(NEW_LINE + printable(line).slice(0, terminal.columns - 1));
-  else if (polls % POLLS_A_LINE === 0) out(printable(line));
-}
-
-function end({ terminal, out }: Io, line: string): void {
-  if (terminal !== undefined) terminal.write(NEW_LINE);
-  out(printable(line));
-}
-
-/** Resolves after `ms`, or at once when the signal comes. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -2,22 +2,38 @@
 
 import { showDuration } from './duration.ts';
 import { isObject, type JsonObject, listOf, numberOf, objectOf, textOf, timeOf } from './json.ts';
-import { formatTable, printable } from './table.ts';
+import { type Cell, type Look, PLAIN, paint, paintWord, tinted } from './style.ts';
+import { formatTable } from './table.ts';
+
+/** What a narrow terminal does without, the first the first. */
+const OPTIONAL = [
+  'CAUSE',
+  'UPTIME',
+  'VERSION',
+  'PKT/S',
+  'TAGS',
+  'CAPACITY',
+  'PRIO',
+  'WEIGHT',
+  'RTT/MS',
+  'KIND',
+];
 
 /** Nodes as lines, the first of which is the head. `isWide` adds what is seldom looked for. */
-export function nodeTable(nodes: readonly JsonObject[], isWide: boolean): string[] {
+export function nodeTable(nodes: readonly JsonObject[], isWide: boolean, look: Look = PLAIN): string[] {
   const sides = new Set(['inner', 'outer']);
   for (const node of nodes)
     for (const address of listOf(node, 'media_addresses')) sides.add(textOf(address, 'side'));
   const hasOthers = nodes.some((node) => textOf(node, 'kind') !== 'rtpengine');
-  const columns: Record<string, (node: JsonObject) => string> = {
+  const columns: Record<string, (node: JsonObject) => Cell> = {
     ID: (node) => textOf(node, 'id'),
     SOCKET: (node) => textOf(node, 'socket'),
     ...(isWide || hasOthers ? { KIND: (node) => textOf(node, 'kind') } : {}),
     SET: (node) => textOf(node, 'set_id'),
-    ORDER: (node) => textOf(objectOf(node, 'order'), 'state'),
-    HEALTH: (node) => textOf(objectOf(node, 'health'), 'state'),
-    ...(isWide ? { NEW: (node) => textOf(node, 'takes_new_calls') } : {}),
+    ORDER: (node) => tinted(textOf(objectOf(node, 'order'), 'state')),
+    HEALTH: (node) => tinted(textOf(objectOf(node, 'health'), 'state')),
+    ...(isWide ? { NEW: (node) => tinted(textOf(node, 'takes_new_calls')) } : {}),
+    ...(isWide || nodes.some((node) => objectOf(node, 'probe') !== undefined) ? { PROBE: probeCell } : {}),
     CALLS: (node) => textOf(node, 'calls'),
     SESS: (node) => known(textOf(objectOf(node, 'load'), 'sessions')),
     'FREE%': portsFree,
@@ -34,27 +50,33 @@ export function nodeTable(nodes: readonly JsonObject[], isWide: boolean): string
     ...formatTable(
       Object.keys(columns),
       nodes.map((node) => Object.values(columns).map((cell) => cell(node))),
+      look,
+      [...OPTIONAL, ...[...sides].reverse().map((side) => side.toUpperCase())],
     ),
-    ...nodes.flatMap(orderLine),
+    ...nodes.flatMap((node) => orderLine(node, look)),
   ];
 }
 
 /** Who gave an order, when, until when and why; nothing for nodes that are ready. */
-function orderLine(node: JsonObject): string[] {
+function orderLine(node: JsonObject, look: Look): string[] {
   const order = objectOf(node, 'order');
   const state = textOf(order, 'state');
   if (state === 'ready' || state === '') return [];
   const by = textOf(order, 'by');
   const until = timeOf(order, 'until');
   const reason = textOf(order, 'reason');
-  const words = [
-    `node ${textOf(node, 'id')}: ${state}`,
-    by && `by ${by}`,
-    `since ${timeOf(order, 'at')}`,
-    until && `until ${until}`,
-  ].filter((word) => word !== '');
+  const words = [by && `by ${by}`, `since ${timeOf(order, 'at')}`, until && `until ${until}`].filter(
+    (word) => word !== '',
+  );
 
-  return [printable(`${words.join(' ')}${reason === '' ? '' : `: ${reason}`}`)];
+  return [
+    `node ${paint(look, textOf(node, 'id'))}: ${paintWord(look, state)} ${paint(look, words.join(' ') + (reason === '' ? '' : `: ${reason}`))}`,
+  ];
+}
+
+/** The result of the last media probe. */
+function probeCell(node: JsonObject): Cell {
+  return tinted(known(textOf(objectOf(node, 'probe'), 'result')));
 }
 
 const WIDE: Readonly<Record<string, (node: JsonObject) => string>> = {

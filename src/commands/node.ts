@@ -2,15 +2,18 @@
 
 import { type MediaAddress, whereabouts, withPort } from '../domain/node.ts';
 import { MAX_ID } from '../domain/node-limits.ts';
-import { type Action, removal, runActions, show } from './actions.ts';
+import { type Action, removal, runActions, shapesOf, show } from './actions.ts';
 import { readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
-import { type Io, systemIo } from './command.ts';
+import { EXIT, type Io, systemIo } from './command.ts';
 import { type JsonObject, listOf, textOf } from './json.ts';
 import { FIELD_FLAGS, isSamePlace, readAddresses, readFields } from './node-flags.ts';
 import { nodeLines } from './node-lines.ts';
 import { ORDERS_HELP, orderActions } from './node-orders.ts';
 import { nodeTable } from './node-table.ts';
+import { Progress } from './progress.ts';
+import { reportLines } from './report-lines.ts';
+import { paintWord } from './style.ts';
 
 export const help = `Usage: rtp-cluster node list [--wide]
        rtp-cluster node show ID
@@ -20,18 +23,20 @@ export const help = `Usage: rtp-cluster node list [--wide]
        rtp-cluster node drain ID --reason TEXT [--deadline TIME] [--tell-relay] [--wait]
        rtp-cluster node maint ID --reason TEXT [--until WHEN]
        rtp-cluster node ready ID [--reason TEXT]
-       rtp-cluster node check ID
+       rtp-cluster node check ID [--no-media]
        rtp-cluster node reconcile ID
 
 Shows and changes the nodes (media relays). SOCKET is the control socket as in OpenSIPS's table:
 udp:192.168.2.3:7890 or udp6:[2001:db8::3]:7890; of an rtpproxy also udp:192.168.2.3 (its port is 22222 then),
 tcp:192.168.2.3:7890, tcp6:[2001:db8::3]:7890, unix:/run/rtpproxy.sock or cunix:/run/rtpproxy.sock (it runs on
 the host of the service). "node set" changes only what is given. A node that drains gets no new calls, those it
-has go on; one in maintenance gets none either, whatever happens to the others. "check" looks at a node now,
-"reconcile" compares its calls with ours: what it lost is ended here, what ended here and is left there is
-deleted, calls of other controllers are left alone.
+has go on; one in maintenance gets none either, whatever happens to the others. "check" looks at a node as
+calls see it, for about a second, and says what to do; exit code 1 if something failed. "reconcile" compares
+its calls with ours: what it lost is ended here, what ended here and is left there is deleted, calls of other
+controllers are left alone.
 
   --wide             All columns
+  --socket SOCKET    Of "node set": its new control socket
   --set SET          The set, a number from 0
   --inner IP         Media address as the inner side sees it; again for the other address family
   --outer IP         Media address as the outer side sees it; again for the other address family
@@ -48,6 +53,7 @@ deleted, calls of other controllers are left alone.
   --capacity N       Calls it may have at a time, 1 to 1000000; "none" for no limit
   --tags A,B         Words a request may ask for; "none" takes them away
   --http-port N      Port of rtpengine's listen-http on the host of SOCKET; "none" if it has none
+  --no-media         Of "node check": send no RTP, look at the addresses only
 ${ORDERS_HELP}
 ${CLIENT_HELP}`;
 
@@ -63,10 +69,10 @@ const list: Action = {
     if (reply instanceof ApiError) return reply;
     const nodes = listOf(reply.json, 'nodes');
 
-    return show(args, io, reply, () =>
+    return show(args, io, reply, (look) =>
       nodes.length === 0
         ? ['There are no nodes yet; add one with: rtp-cluster node add']
-        : nodeTable(nodes, args.has('wide')),
+        : nodeTable(nodes, args.has('wide'), look),
     );
   },
 };
@@ -79,7 +85,9 @@ const showOne: Action = {
     if (id instanceof UsageError) return id;
     const reply = await api.call('GET', `/v1/nodes/${id}`);
 
-    return reply instanceof ApiError ? reply : show(args, io, reply, () => nodeLines(reply.json, Date.now()));
+    return reply instanceof ApiError
+      ? reply
+      : show(args, io, reply, (look) => nodeLines(reply.json, Date.now(), look));
   },
 };
 
@@ -101,9 +109,9 @@ const add: Action = {
 
     return reply instanceof ApiError
       ? reply
-      : show(args, io, reply, () => [
+      : show(args, io, reply, (look) => [
           `node ${textOf(reply.json, 'id')} added`,
-          ...nodeLines(reply.json, Date.now()),
+          ...nodeLines(reply.json, Date.now(), look),
         ]);
   },
 };
@@ -131,7 +139,7 @@ const change: Action = {
 
     return reply instanceof ApiError
       ? reply
-      : show(args, io, reply, () => [`node ${id} changed`, ...nodeLines(reply.json, Date.now())]);
+      : show(args, io, reply, (look) => [`node ${id} changed`, ...nodeLines(reply.json, Date.now(), look)]);
   },
 };
 
@@ -164,13 +172,24 @@ function withOld(addresses: readonly MediaAddress[], before: unknown): JsonObjec
 
 const check: Action = {
   words: ['ID'],
-  flags: {},
+  flags: { 'no-media': 'switch' },
   async run(args, [text], api, io) {
     const id = readId(text);
     if (id instanceof UsageError) return id;
-    const reply = await api.call('POST', `/v1/nodes/${id}/check`);
+    const progress = new Progress(io, 'node check');
+    progress.show(`looking at node ${id}`);
+    const reply = await api.call('POST', `/v1/nodes/${id}/check`, { media: !args.has('no-media') });
+    progress.end();
+    if (reply instanceof ApiError) return reply;
+    const result = textOf(reply.json, 'result');
+    if (result === '')
+      return new ApiError('the service is older than this command and cannot look at nodes; upgrade it');
+    show(args, io, reply, (look) => [
+      `node ${id}  ${paintWord(look, result)}`,
+      ...reportLines(reply.json, look),
+    ]);
 
-    return reply instanceof ApiError ? reply : show(args, io, reply, () => [`node ${id} is being checked`]);
+    return result === 'failed' ? EXIT.failed : EXIT.ok;
   },
 };
 
@@ -192,8 +211,7 @@ const reconcile: Action = {
   },
 };
 
-/** Actions of `rtp-cluster node`. */
-export const actions = {
+const actions = {
   list,
   show: showOne,
   add,
@@ -203,6 +221,7 @@ export const actions = {
   check,
   reconcile,
 } as const;
+export const shapes = shapesOf(actions);
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runActions('node', actions, argv, io);

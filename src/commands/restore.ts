@@ -5,10 +5,12 @@ import { stampOf } from '../store/backup.ts';
 import { DatabaseProblem } from '../store/open.ts';
 import { realPlace } from '../store/places.ts';
 import { asideName, type Restored, restoreDatabase } from '../store/restore.ts';
-import { UsageError } from './args.ts';
+import { type Shape, UsageError } from './args.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
+import { copying, Progress } from './progress.ts';
 import { loadSome, refuseSettings, refuseUsage, SETTINGS_HELP, splitArgs } from './settings-args.ts';
-import { counted, printable, size, timeText } from './table.ts';
+import { printable } from './style.ts';
+import { counted, size, timeText } from './table.ts';
 
 export const help = `Usage: rtp-cluster restore FILE [--json] [--config FILE] [SETTINGS]
 
@@ -19,31 +21,30 @@ present database is kept beside the new one as DATABASE.before-restore-YYYYMMDDT
   --json             Print what was done as JSON
 ${SETTINGS_HELP}`;
 
-const FLAGS = { json: 'switch' } as const;
+const SHAPE: Shape = { words: ['FILE'], flags: { json: 'switch' }, takesSettings: true };
+export const shapes = { '': SHAPE };
 
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
-  const args = splitArgs(argv, FLAGS);
+  const args = splitArgs(argv, SHAPE);
   if (args instanceof UsageError) return refuseUsage('restore', args, io);
-  const [backup = '', ...more] = args.own.words;
-  if (backup === '' || more.length > 0) {
-    const given = backup === '' ? 'nothing' : args.own.words.join(' ');
-
-    return refuseUsage('restore', new UsageError(`wanted is FILE, given is ${given}`), io);
-  }
+  const [backup = ''] = args.own.words;
   const settings = loadSome(args.settings, io, ['database.path']);
   if (settings instanceof BadSettings) return refuseSettings('restore', settings, io);
   const path = realPlace(settings.database.path);
-  const restored = restoreDatabase(backup, path, asideName(path, stampOf(Date.now())));
+  const progress = new Progress(io, 'restore');
+  progress.show('copying the database');
+  const aside = asideName(path, stampOf(Date.now()));
+  const restored = restoreDatabase(backup, path, aside, copying(progress));
+  progress.end();
   if (restored instanceof DatabaseProblem) {
     io.err(`rtp-cluster restore: ${printable(restored.message)}`);
 
     return EXIT.failed;
   }
   if (args.own.has('json')) {
-    const { bytes, calls, liveCalls, nodes, newest, pending, aside } = restored;
-    io.out(
-      JSON.stringify({ database: path, bytes, calls, live_calls: liveCalls, nodes, newest, pending, aside }),
-    );
+    const { bytes, calls, liveCalls, nodes, newest, pending } = restored;
+    const counts = { bytes, calls, live_calls: liveCalls, nodes };
+    io.out(JSON.stringify({ database: path, ...counts, newest, pending, aside: restored.aside }));
   } else for (const line of report(path, restored)) io.out(printable(line));
 
   return EXIT.ok;

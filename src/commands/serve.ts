@@ -1,8 +1,9 @@
 /** `rtp-cluster serve`: runs the appliance until it is told to stop. */
 
-import { StartProblem, startAppliance } from '../appliance.ts';
+import { startAppliance } from '../appliance.ts';
 import { settingsHelp } from '../config/describe.ts';
 import { BadSettings, loadSettings } from '../config/load.ts';
+import { StartProblem } from '../memory.ts';
 import { configureLog, flushLog, log } from '../util/log.ts';
 import { findSystemd } from '../util/systemd.ts';
 import { EXIT, systemIo } from './command.ts';
@@ -13,6 +14,8 @@ Runs the appliance in the foreground until SIGTERM or SIGINT. SIGHUP reads the s
 taken at once, the log names those that need a restart.
 
 ${settingsHelp()}`;
+
+export const shapes = { '': { words: [], flags: {}, takesSettings: true } as const };
 
 /** Signals that would end the process if nobody listened; we have no use for them yet. */
 const IGNORED_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;

@@ -2,7 +2,7 @@
 
 import { MAX_PORT_RESERVE, MAX_SET_ID } from '../domain/node-limits.ts';
 import { LOAD_MEASURES, POLICIES } from '../placement/policy.ts';
-import { type Action, removal, runActions, show } from './actions.ts';
+import { type Action, removal, runActions, shapesOf, show } from './actions.ts';
 import { type Args, readInteger, UsageError } from './args.ts';
 import { ApiError, CLIENT_HELP } from './client.ts';
 import { type Io, systemIo } from './command.ts';
@@ -22,6 +22,8 @@ Only a set without nodes can be removed.
   --policy POLICY        How new calls are placed: hash (default), least-load or round-robin
   --load-by MEASURE      What least-load counts: sessions (default) or ports
   --port-reserve N       Percent of a node's media ports that new calls leave free, 0 to 50
+  --media-probe on|off   Whether each node gets a test call with RTP once a minute; two in a row without
+                         audio take a node out. Default: off
 ${CLIENT_HELP}`;
 
 const list: Action = {
@@ -30,16 +32,25 @@ const list: Action = {
   async run(args, _words, api, io) {
     const reply = await api.call('GET', '/v1/sets');
     if (reply instanceof ApiError) return reply;
-    const fields = ['id', 'nodes', 'calls', 'policy', 'load_by', 'port_reserve', 'direction', 'description'];
+    const rows = listOf(reply.json, 'sets').map((set) => [
+      ...['id', 'nodes', 'calls', 'policy', 'load_by', 'port_reserve'].map((field) => textOf(set, field)),
+      set.media_probe === true ? 'on' : 'off',
+      ...['direction', 'description'].map((field) => textOf(set, field)),
+    ]);
 
-    return show(args, io, reply, () =>
+    return show(args, io, reply, (look) =>
       formatTable(
-        ['ID', 'NODES', 'CALLS', 'POLICY', 'LOAD BY', 'RESERVE', 'DIRECTION', 'DESCRIPTION'],
-        listOf(reply.json, 'sets').map((set) => fields.map((field) => textOf(set, field))),
+        ['ID', 'NODES', 'CALLS', 'POLICY', 'LOAD BY', 'RESERVE', 'PROBE', 'DIRECTION', 'DESCRIPTION'],
+        rows,
+        look,
+        ['RESERVE', 'LOAD BY', 'PROBE'],
       ),
     );
   },
 };
+
+/** Of a switch that can be set both ways. */
+const ON_OFF = ['on', 'off'] as const;
 
 function readId(text = ''): number | UsageError {
   return readInteger(text, 'the set id', 0, MAX_SET_ID);
@@ -52,22 +63,18 @@ function readFields(args: Args): Record<string, unknown> | UsageError {
   if (description !== undefined) fields.description = description;
   const direction = args.one('direction');
   if (direction !== undefined) fields.direction = direction === 'none' ? null : direction;
-  for (const [flag, field, words] of [
-    ['policy', 'policy', POLICIES],
-    ['load-by', 'load_by', LOAD_MEASURES],
-  ] as const) {
-    const word = args.one(flag);
-    if (word === undefined) continue;
-    if (!words.some((allowed) => allowed === word))
-      return new UsageError(`--${flag} is "${word}"; allowed is ${words.join(' or ')}`);
-    fields[field] = word;
-  }
+  for (const [flag, field] of [
+    ['policy', 'policy'],
+    ['load-by', 'load_by'],
+  ] as const)
+    if (args.has(flag)) fields[field] = args.one(flag);
   const reserve = args.one('port-reserve');
   if (reserve !== undefined) {
     const percent = readInteger(reserve, '--port-reserve', 0, MAX_PORT_RESERVE);
     if (percent instanceof UsageError) return percent;
     fields.port_reserve = percent;
   }
+  if (args.has('media-probe')) fields.media_probe = args.one('media-probe') === 'on';
 
   return fields;
 }
@@ -77,9 +84,10 @@ const change: Action = {
   flags: {
     description: 'value',
     direction: 'value',
-    policy: 'value',
-    'load-by': 'value',
+    policy: POLICIES,
+    'load-by': LOAD_MEASURES,
     'port-reserve': 'value',
+    'media-probe': ON_OFF,
   },
   async run(args, [text], api, io) {
     const id = readId(text);
@@ -94,8 +102,8 @@ const change: Action = {
   },
 };
 
-/** Actions of `rtp-cluster set`. */
-export const actions = { list, change, remove: removal('set', readId) } as const;
+const actions = { list, change, remove: removal('set', readId) } as const;
+export const shapes = shapesOf(actions);
 
 export function run(argv: string[], io: Io = systemIo): Promise<number> {
   return runActions('set', actions, argv, io);

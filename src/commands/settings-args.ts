@@ -4,8 +4,9 @@ import { getPriority, setPriority } from 'node:os';
 import { BadSettings, loadSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { formatProblem } from '../config/sources.ts';
-import { type Args, type FlagKind, readArgs, UsageError } from './args.ts';
+import { type Args, readArgs, type Shape, UsageError } from './args.ts';
 import { EXIT, type Io } from './command.ts';
+import { printable } from './style.ts';
 
 /** Of processes that may take their time, as `nice` has it. */
 const NICENESS = 10;
@@ -21,11 +22,9 @@ export interface SplitArgs {
   readonly settings: readonly string[];
 }
 
-/** Sorts `argv`: flags of the table are the command's own, all others are settings, each with a value. */
-export function splitArgs(
-  argv: readonly string[],
-  flags: Readonly<Record<string, FlagKind>>,
-): SplitArgs | UsageError {
+/** Sorts `argv`: flags of the shape are the command's own, all others are settings, each with a value. */
+export function splitArgs(argv: readonly string[], shape: Shape): SplitArgs | UsageError {
+  const { flags } = shape;
   const own: string[] = [];
   const settings: string[] = [];
   for (let i = 0; i < argv.length; i++) {
@@ -41,7 +40,7 @@ export function splitArgs(
       i++;
     }
   }
-  const args = readArgs(own, flags);
+  const args = readArgs(own, shape);
 
   return args instanceof UsageError ? args : { own: args, settings };
 }
@@ -77,7 +76,7 @@ export function refuseSettings(command: string, { problems }: BadSettings, io: I
 
 /** Tells what is wrong with the call of a command. */
 export function refuseUsage(command: string, { message }: UsageError, io: Io): number {
-  io.err(`rtp-cluster ${command}: ${message} (rtp-cluster help ${command})`);
+  io.err(`rtp-cluster ${command}: ${printable(message)} (rtp-cluster help ${command})`);
 
   return EXIT.usage;
 }

@@ -13,23 +13,26 @@ import { DatabaseProblem } from '../store/open.ts';
 import { inWords } from '../store/places.ts';
 import { readDatabase } from '../store/reading.ts';
 import { versionLine } from '../util/version.ts';
-import { UsageError } from './args.ts';
+import { type Shape, UsageError } from './args.ts';
 import { type Api, ApiError, CLIENT_FLAGS, connect } from './client.ts';
 import { EXIT, type Io, systemIo } from './command.ts';
 import { databaseLines } from './database-report.ts';
+import { Progress } from './progress.ts';
 import { serviceAccess } from './service-address.ts';
 import { behindService, refuseUsage, SETTINGS_HELP, splitArgs } from './settings-args.ts';
+import { printable } from './style.ts';
 import { hostFacts, journal, unitFacts } from './support-host.ts';
 import { scrubber, secretsOf } from './support-secrets.ts';
-import { formatTable, printable, size } from './table.ts';
+import { formatTable, size } from './table.ts';
 import { asUnit } from './unit-environment.ts';
 
-export const help = `Usage: rtp-cluster support-bundle [FILE.tar.gz] [--without-logs] [--config FILE] [SETTINGS]
+export const help = `Usage: rtp-cluster support-bundle [FILE] [--without-logs] [--config FILE] [SETTINGS]
 
 Collects what a bug report needs, with the service up or down: version, host, settings that differ, state
 of the service, nodes and sets, the database's check, the last 2,000 events, the unit and the last 5,000
 lines of its journal. Run it as root, or it sees less. What cannot be had is told inside.
-Without FILE: rtp-cluster-support-HOST-DATE.tar.gz in this folder. Mode 0600.
+FILE is a .tar.gz, mode 0600; without it rtp-cluster-support-HOST-DATE.tar.gz in this
+folder.
 
 Tokens, secrets, paths of URLs and SDP are taken out. Addresses, host names and Call-IDs, which may hold
 telephone numbers, remain: look at it before you send it.
@@ -38,10 +41,16 @@ telephone numbers, remain: look at it before you send it.
   --url URL          Ask the service at this address, not that of the settings; also RTP_CLUSTER_URL
   --unix PATH        Ask at this unix socket
   --token-file FILE  File whose first line is the token; else one of the settings, or RTP_CLUSTER_TOKEN
+  --ca-file FILE     Certificate of the authority that certifies an https URL; also RTP_CLUSTER_CA_FILE
+  --json             Print the file and what is in it as JSON
 ${SETTINGS_HELP}`;
 
-const { json: _, ...TARGET_FLAGS } = CLIENT_FLAGS;
-const FLAGS = { ...TARGET_FLAGS, 'without-logs': 'switch' } as const;
+const SHAPE: Shape = {
+  words: ['[FILE]'],
+  flags: { ...CLIENT_FLAGS, 'without-logs': 'switch' },
+  takesSettings: true,
+};
+export const shapes = { '': SHAPE };
 /** How long each question to the service may take, ms. */
 const ASK_MS = 5000;
 const MAX_EVENTS = 2000;
@@ -49,16 +58,10 @@ const MAX_EVENTS = 2000;
 const TABLES = ['migration', 'node_set', 'node', 'media_address', 'node_health'] as const;
 
 export async function run(argv: string[], io: Io = systemIo): Promise<number> {
-  const args = splitArgs(argv, FLAGS);
+  const args = splitArgs(argv, SHAPE);
   if (args instanceof UsageError) return refuseUsage('support-bundle', args, io);
   const name = `rtp-cluster-support-${hostname().replace(/[^A-Za-z0-9.-]/g, '-')}-${stampOf(Date.now())}`;
-  const [file = `${name}.tar.gz`, ...more] = args.own.words;
-  if (file === '' || more.length > 0)
-    return refuseUsage(
-      'support-bundle',
-      new UsageError(`wanted is at most one FILE, given is ${args.own.words.join(' ')}`),
-      io,
-    );
+  const [file = `${name}.tar.gz`] = args.own.words;
   const env = asUnit(io.env);
   const loaded = loadSettings({ argv: args.settings, env });
   const settings = loaded instanceof BadSettings ? loaded.rest : loaded;
@@ -76,19 +79,25 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
 
     return EXIT.failed;
   }
+  const progress = new Progress(io, 'support-bundle');
   try {
     const isShort = args.own.has('without-logs');
-    const texts = await collect(loaded, settings, api, isShort);
+    const texts = await collect(loaded, settings, { api, isShort, progress });
+    progress.show('packing');
     const scrub = scrubber(secretsOf(settings, env));
     const entries = Object.entries(texts).map(([path, text]) => [`${name}/${path}`, scrub(text)]);
     const bytes = await new Bun.Archive(Object.fromEntries(entries), { compress: 'gzip' }).bytes();
     writeFileSync(target, bytes);
     fchmodSync(target, 0o600);
     fsyncSync(target);
-    for (const line of report(file, bytes.length, isShort)) io.out(line);
+    progress.end();
+    if (args.own.has('json'))
+      io.out(JSON.stringify({ file, bytes: bytes.length, has_logs: !isShort, parts: Object.keys(texts) }));
+    else for (const line of report(file, bytes.length, isShort)) io.out(line);
 
     return EXIT.ok;
   } catch (error) {
+    progress.end();
     rmSync(file, { force: true });
     io.err(`rtp-cluster support-bundle: ${printable(file)}: ${inWords(error)}`);
 
@@ -101,9 +110,9 @@ export async function run(argv: string[], io: Io = systemIo): Promise<number> {
 async function collect(
   loaded: Settings | BadSettings,
   settings: Settings | undefined,
-  api: Api,
-  isShort: boolean,
+  { api, isShort, progress }: { readonly api: Api; readonly isShort: boolean; readonly progress: Progress },
 ): Promise<Record<string, string>> {
+  progress.show('asking the service');
   const database = settings?.database.path ?? TABLE.database.path.fallback;
   const [readyz, nodes, sets, fleet, service] = await Promise.all([
     answer(api, '/readyz'),
@@ -113,7 +122,9 @@ async function collect(
     unitFacts(),
   ]);
   behindService();
+  progress.show('reading the database');
   const checkup = checkDatabase(database);
+  progress.show('reading settings, events and journal');
 
   return {
     'README.txt': `${personal(isShort).join('\n')}\n`,

@@ -75,12 +75,38 @@ export function defaultConfig(): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** A setting as text. */
+export interface SettingText {
+  readonly key: string;
+  /** As it would stand in the file. */
+  readonly fallback: string;
+  readonly allowed: string;
+  readonly reason: string;
+  readonly changeBy: 'reload' | 'restart';
+  readonly environment: string;
+  /** With its dashes. */
+  readonly flag: string;
+}
+
+/** All settings, with those of the sides there are from the beginning. */
+export function settingTexts(): SettingText[] {
+  return [...FIXED_ROWS, ...FIRST_SIDES.flatMap(sideRowList)].map((row) => ({
+    key: row.key,
+    fallback: row.show(row.fallback),
+    allowed: row.allowed,
+    reason: row.reason,
+    changeBy: row.reloads === true ? 'reload' : 'restart',
+    environment: envName(row.key),
+    flag: flagName(row.key),
+  }));
+}
+
 /** The table as Markdown, for the documents. */
 export function settingsMarkdown(): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|');
-  const rows = [...FIXED_ROWS, ...FIRST_SIDES.flatMap(sideRowList)].map(
-    (row) =>
-      `| \`${row.key}\` | \`${cell(row.show(row.fallback))}\` | ${cell(row.allowed)} | ${cell(row.reason)} | ${row.reloads === true ? 'reload' : 'restart'} | \`${envName(row.key)}\` |`,
+  const rows = settingTexts().map(
+    ({ key, fallback, allowed, reason, changeBy, environment }) =>
+      `| \`${key}\` | \`${cell(fallback)}\` | ${cell(allowed)} | ${cell(reason)} | ${changeBy} | \`${environment}\` |`,
   );
 
   return `${['| setting | default | allowed | what for | change by | environment |', '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n')}\n`;

@@ -16,6 +16,7 @@ export class Reload {
   readonly #parts: ReloadParts;
   #settings: Settings;
   #note = '';
+  #isRefused = false;
 
   /** @param settings those of the start */
   constructor(settings: Settings, parts: ReloadParts) {
@@ -28,9 +29,15 @@ export class Reload {
     return this.#note;
   }
 
+  /** Whether the last reload changed nothing, since the settings have problems. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
   /** Takes what can be taken. Settings with problems are told, and change nothing. */
   run(): void {
     const next = this.#parts.load();
+    this.#isRefused = next instanceof BadSettings;
     if (next instanceof BadSettings) {
       // Under names that cannot be mistaken: a problem never holds a secret.
       for (const { where, key, message } of next.problems)

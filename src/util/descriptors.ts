@@ -21,7 +21,10 @@ export interface DescriptorParts {
 
 export class Descriptors {
   readonly #list: () => Promise<readonly string[]>;
-  readonly #limit: number;
+  /** How many there may be; infinite if nobody says. */
+  readonly limit: number;
+  /** How many there were when they were last counted. */
+  open = 0;
   readonly #clock: Clock;
   readonly #stop: () => void;
   #note = '';
@@ -30,7 +33,7 @@ export class Descriptors {
 
   constructor({ clock, list = () => readdir('/proc/self/fd'), limit = limitOfProcess() }: DescriptorParts) {
     this.#list = list;
-    this.#limit = limit;
+    this.limit = limit;
     this.#clock = clock;
     this.#stop = clock.every(COUNT_MS, () => void this.#count());
   }
@@ -50,15 +53,16 @@ export class Descriptors {
     const open = await this.#list().then(
       ({ length }) => length,
       // Anything else, such as a host without /proc, says nothing.
-      (error: unknown) => (isTooMany(error) ? this.#limit : 0),
+      (error: unknown) => (isTooMany(error) ? this.limit : 0),
     );
     this.#isCounting = false;
-    const isMany = open >= MANY * this.#limit;
-    this.#note = isMany ? `${open} of ${this.#limit} file descriptors in use` : '';
+    this.open = open;
+    const isMany = open >= MANY * this.limit;
+    this.#note = isMany ? `${open} of ${this.limit} file descriptors in use` : '';
     const now = this.#clock.monotonic();
     if (!isMany || now - this.#toldAt < TELL_MS) return;
     this.#toldAt = now;
-    log.warning('process.descriptors', { open, limit: this.#limit });
+    log.warning('process.descriptors', { open, limit: this.limit });
   }
 }
 

@@ -88,3 +88,20 @@ const LOOPBACK = ['127.0.0.0/8', '::1']
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || LOOPBACK.some((network) => isInNetwork(host, network));
 }
+
+const PRIVATE = [
+  ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '169.254.0.0/16', '127.0.0.0/8'],
+  ...['fc00::/7', 'fe80::/10', '::1'],
+]
+  .map(parseNetwork)
+  .filter((network): network is Network => network !== undefined);
+
+/** Whether an address means something only in its own network (RFC 1918, 6598, 3927, 4193, 4291). A host name does not count. */
+export function isPrivate(address: string): boolean {
+  return familyOf(address) !== undefined && PRIVATE.some((network) => isInNetwork(address, network));
+}
+
+/** An address with a port, as in `192.0.2.1:4000` and `[2001:db8::1]:4000`. */
+export function formatEnd({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+}

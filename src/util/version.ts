@@ -13,3 +13,8 @@ export const commit: string = typeof BUILD_COMMIT === 'string' ? BUILD_COMMIT : 
 export function versionLine(): string {
   return `rtp-cluster ${version} (commit ${commit}, bun ${Bun.version})`;
 }
+
+/** The same for programs. */
+export function versionFacts(): { readonly version: string; readonly commit: string; readonly bun: string } {
+  return { version, commit, bun: Bun.version };
+}

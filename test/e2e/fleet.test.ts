@@ -59,6 +59,7 @@ description = "main \\"é\\""
 policy = "least-load"
 load_by = "ports"
 port_reserve = 7
+media_probe = true
 direction = "out"
 
 [[set]]
@@ -246,7 +247,7 @@ describe('the output of a command', () => {
     'that nobody reads any more ends a command that follows',
     async () => {
       const appliance = await startAppliance({ binary });
-      const followed = piped(appliance, 'events --follow --json', 'head -1');
+      const followed = piped(appliance, 'events --follow --json --kind node.added', 'head -1');
       // Events go on until the reader has its line and the command has met the closed pipe.
       const stop = new AbortController();
       const busy = (async () => {

@@ -70,6 +70,7 @@ describe.skipIf(reason !== undefined)(
 
     test('files have the owners and modes they should have', async () => {
       expect(await rights(BINARY)).toBe('root:root 755');
+      expect(await rights('/usr/local/share/bash-completion/completions/rtp-cluster')).toBe('root:root 644');
       expect(await rights('/etc/rtp-cluster/config.toml')).toBe('root:rtp-cluster 640');
       expect(await rights('/etc/rtp-cluster/tokens')).toBe('root:root 600');
       expect(await rights('/var/lib/rtp-cluster')).toBe('rtp-cluster:rtp-cluster 700');

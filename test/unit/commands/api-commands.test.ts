@@ -148,7 +148,8 @@ describe('node add', () => {
     [['add', NODE.socket, '--set', '0', '--set', '1'], '--set is given twice'],
     [['show', '1', '--json=yes'], '--json takes no value'],
     [['show', 'one'], 'the node id is "one"'],
-    [['lst'], 'there is no "lst"; did you mean list?'],
+    [['lst'], 'there is no "lst"; allowed are list, show'],
+    [['lst'], '; did you mean list? (rtp-cluster help node)'],
     [[], 'what to do is missing'],
   ])('%j is refused before anything is sent', async (argv, message) => {
     const { code, err } = await run(node, argv);
@@ -300,9 +301,37 @@ describe('node set and node remove', () => {
 });
 
 describe('node check and node reconcile', () => {
-  test('check says that it is under way', async () => {
-    serve({ 'POST /v1/nodes/3/check': Response.json(NODE, { status: 202 }) });
-    expect(await run(node, ['check', '3'])).toEqual({ code: 0, out: ['node 3 is being checked'], err: '' });
+  test('check tells what was found and what to do, and fails if something did', async () => {
+    const report = (result: string) => ({
+      node_id: 3,
+      result,
+      checks: [
+        { check: 'control', side: null, family: null, result: 'ok', detail: 'answers', advice: '' },
+        { check: 'address', side: 'outer', family: 'IP4', result, detail: '10.0.0.3', advice: 'look' },
+      ],
+    });
+    serve({ 'POST /v1/nodes/3/check': report('failed') });
+    expect(await run(node, ['check', '3'])).toEqual({
+      code: 1,
+      out: [
+        'node 3  failed',
+        '  ok      control        answers',
+        '  failed  address outer  10.0.0.3',
+        '                         do: look',
+      ],
+      err: '',
+    });
+    expect(stub?.seen[0]?.body).toEqual({ media: true });
+    await stub?.stop();
+    serve({ 'POST /v1/nodes/3/check': report('warning') });
+    expect((await run(node, ['check', '3', '--no-media'])).code).toBe(0);
+    expect(stub?.seen[0]?.body).toEqual({ media: false });
+  });
+
+  test('check fails where an older service has nothing to tell', async () => {
+    serve({ 'POST /v1/nodes/3/check': { id: 3, health: { state: 'up' } } });
+    const { code, err } = await run(node, ['check', '3']);
+    expect([code, err]).toEqual([1, expect.stringContaining('older than this command')]);
   });
 
   test('reconcile says what was found', async () => {
@@ -340,6 +369,7 @@ describe('set', () => {
             policy: 'least-load',
             load_by: 'ports',
             port_reserve: 5,
+            media_probe: true,
             nodes: 2,
             calls: 5,
           },
@@ -347,21 +377,32 @@ describe('set', () => {
       },
     });
     expect((await run(set, ['list'])).out).toEqual([
-      'ID  NODES  CALLS  POLICY      LOAD BY  RESERVE  DIRECTION  DESCRIPTION',
-      ' 0      2      5  least-load  ports          5             main',
+      'ID  NODES  CALLS  POLICY      LOAD BY  RESERVE  PROBE  DIRECTION  DESCRIPTION',
+      ' 0      2      5  least-load  ports          5  on                main',
     ]);
   });
 
   test('change says how the set places calls', async () => {
     serve({ 'PUT /v1/sets/1': {} });
-    const flags = ['--policy', 'round-robin', '--load-by', 'ports', '--port-reserve', '50'];
+    const flags = [
+      ...['--policy', 'round-robin', '--load-by', 'ports', '--port-reserve', '50'],
+      ...['--media-probe', 'on'],
+    ];
     expect((await run(set, ['change', '1', ...flags])).code).toBe(0);
-    expect(stub?.seen[0]?.body).toEqual({ policy: 'round-robin', load_by: 'ports', port_reserve: 50 });
+    expect(stub?.seen[0]?.body).toEqual({
+      policy: 'round-robin',
+      load_by: 'ports',
+      port_reserve: 50,
+      media_probe: true,
+    });
+    await run(set, ['change', '1', '--media-probe', 'off']);
+    expect(stub?.seen[1]?.body).toEqual({ media_probe: false });
   });
 
   test.each([
-    [['--policy', 'random'], '--policy is "random"; allowed is hash or least-load or round-robin'],
+    [['--policy', 'random'], '--policy is "random"; allowed is hash, least-load or round-robin'],
     [['--load-by', 'calls'], '--load-by is "calls"; allowed is sessions or ports'],
+    [['--media-probe', 'yes'], '--media-probe is "yes"; allowed is on or off'],
     [['--port-reserve', '51'], '--port-reserve is "51"; allowed is a whole number from 0 to 50'],
   ])('change %j is refused before anything is sent', async (flags, message) => {
     serve({ 'PUT /v1/sets/1': {} });
@@ -410,13 +451,19 @@ describe('call', () => {
   };
 
   test('list passes the filters on and tells how to go on', async () => {
-    serve({ 'GET /v1/calls?state=ended&node=3': { calls: [CALL], next: 'x y' } });
+    serve({ 'GET /v1/calls?node=3&state=ended': { calls: [CALL], next: 'x y' } });
     const { out } = await run(call, ['list', '--node', '3', '--state', 'ended']);
     expect(out).toEqual([
-      'NODE  SET  DIRECTION  STATE  LEGS  CREATED               END  CALL-ID',
-      '   3    0  out        ended     1  2026-11-23 12:00:00Z  bye  a/b@10.0.0.1',
+      'NODE  SET  DIRECTION  STATE        LEGS  CREATED               CALL-ID',
+      '   3    0  out        ended (bye)     1  2026-11-23 12:00:00Z  a/b@10.0.0.1',
       "There are more: --after 'x y'",
     ]);
+  });
+
+  test('list says when not all calls were looked through, with what there is and how to go on', async () => {
+    serve({ 'GET /v1/calls?search=abc&state=all': { calls: [], next: 'p', is_partial: true } });
+    const { out } = await run(call, ['list', '--search', 'abc', '--state', 'all']);
+    expect(out).toEqual(['None so far.', "There may be more: --after 'p'"]);
   });
 
   test('show finds Call-IDs with any character and shows legs with their SDP', async () => {
@@ -440,8 +487,26 @@ describe('call', () => {
     ]);
   });
 
-  test('a state that is none is refused', async () => {
-    expect((await run(call, ['list', '--state', 'x'])).err).toContain('allowed is announced, early');
+  test.each([
+    [['list', '--state', 'x'], 'allowed is live, announced, early, confirmed, ended or all'],
+    [['list', '--since', 'noon'], '--since is "noon"; allowed is a time ago such as 30m'],
+    [['list', '--until', '1w'], '--until is "1w"; allowed is a time ago such as 30m'],
+    [['list', '--search', 'ab'], '--search is "ab"; allowed is a part of a Call-ID of 3 characters or more'],
+    [['watch', '--search', 'ab'], '--search is "ab"'],
+    [['show', '.'], 'the Call-ID is ".", which no address can hold'],
+    [['watch', '..'], 'the Call-ID is "..", which no address can hold'],
+  ])('%j is refused before anything is sent', async (argv, message) => {
+    serve({});
+    const { code, err } = await run(call, argv);
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+    expect(stub?.seen).toEqual([]);
+  });
+
+  test('list takes times as the service does', async () => {
+    const path = 'GET /v1/calls?since=1795435200000&until=2026-11-23T12%3A00%3A00Z';
+    serve({ [path]: { calls: [], next: null } });
+    const argv = ['list', '--since', '1795435200000', '--until', '2026-11-23T12:00:00Z'];
+    expect((await run(call, argv)).out).toEqual(['There are no such calls.']);
   });
 });
 

@@ -38,6 +38,19 @@ describe('rtp-cluster backup', () => {
       expect(out.join('\n')).toMatch(/^\/.*\/b\.db: \d+ kB, 3 calls \(3 live\), 0 nodes, \d+ ms$/);
     }));
 
+  test('on a terminal says that it is at work, and takes that away', () =>
+    withDatabase(async (folder, _, flag) => {
+      const written: string[] = [];
+      const errTerminal = { write: (text: string) => void written.push(text), columns: 80, rows: 24 };
+      const io = { ...testIo({ RTP_CLUSTER_CONFIG: '/dev/null' }), errTerminal };
+      const priority = getPriority();
+      expect(await backup([join(folder, 'b.db'), flag], io)).toBe(0);
+      if (priority !== getPriority() && process.geteuid?.() === 0) setPriority(priority);
+      expect(written[0]).toBe('\r\u001b[Kbackup: copying the database');
+      expect(written.at(-1)).toBe('\r\u001b[K');
+      expect(io.outLines.join('')).not.toContain('\u001b');
+    }));
+
   // Only root can take it back.
   test.skipIf(process.geteuid?.() !== 0)('stays as far behind the service as it was put', () =>
     withDatabase(async (folder, _, flag) => {
@@ -69,6 +82,7 @@ describe('rtp-cluster backup', () => {
         nodes: 0,
         ms: expect.any(Number),
         removed: [],
+        trouble: null,
       });
     }));
 
@@ -175,7 +189,7 @@ describe('rtp-cluster check --database', () => {
       expect(out[0]).toStartWith('The settings are good.');
       const text = out.join('\n');
       expect(text).toContain(`Database: ${path}, `);
-      expect(text).toContain('\nMigrations: 3 done, 0 to do.\n');
+      expect(text).toContain('\nMigrations: 4 done, 0 to do.\n');
       expect(text).toMatch(/\ncall +3\n/);
       expect(text).toContain('3 live calls');
     }));
@@ -186,7 +200,7 @@ describe('rtp-cluster check --database', () => {
       const { code, out } = await call(check, ['--database', flag]);
       expect(code).toBe(0);
       expect(out).toContain(
-        'Migrations: 2 done, 1 to do at the next start (0002_rtpproxy), tried on a copy: good.',
+        'Migrations: 3 done, 1 to do at the next start (0002_rtpproxy), tried on a copy: good.',
       );
     }));
 

@@ -63,3 +63,42 @@ test('--defaults prints a file that check itself takes', async () => {
   expect(await run(['--config', file], testIo())).toBe(0);
   expect(await run(['--defaults', '--config', file], testIo())).toBe(2);
 });
+
+test('--json says the same for programs, good or bad', async () => {
+  writeFileSync(file, '[media]\nbudget_ms = 800\n');
+  const good = testIo();
+  expect(await run(['--json', '--config', file], good)).toBe(0);
+  expect(JSON.parse(good.outLines.join(''))).toEqual({
+    result: 'ok',
+    file,
+    problems: [],
+    settings: [{ key: 'media.budget_ms', value: '800', from: `${file}:2` }],
+    database: null,
+  });
+  writeFileSync(file, '[media]\nbudget_ms = 8\n');
+  const bad = testIo();
+  expect(await run(['--config', file, '--json', '--database'], bad)).toBe(1);
+  expect(bad.errLines).toEqual([]);
+  expect(JSON.parse(bad.outLines.join(''))).toMatchObject({
+    result: 'failed',
+    problems: [{ where: `${file}:2`, key: 'media.budget_ms' }],
+    settings: [],
+    database: null,
+  });
+});
+
+test('--defaults --json lists every setting with its default, flag and environment', async () => {
+  const io = testIo();
+  expect(await run(['--defaults', '--json'], io)).toBe(0);
+  const { settings } = JSON.parse(io.outLines.join(''));
+  expect(settings.length).toBeGreaterThan(20);
+  expect(settings).toContainEqual({
+    key: 'media.budget_ms',
+    default: '900',
+    allowed: 'a whole number from 100 to 10000 (ms)',
+    reason: expect.any(String),
+    change_by: expect.stringMatching(/^(reload|restart)$/),
+    environment: 'RTP_CLUSTER_MEDIA_BUDGET_MS',
+    flag: '--media-budget-ms',
+  });
+});

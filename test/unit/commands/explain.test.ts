@@ -99,6 +99,7 @@ call c1: no node took it
   left out
     -  node 0  tags    lacks tag gpu
     -  node 1  weight  weight 0
+  sdp    audio 10.9.9.9:41000 -> nothing
 `);
   });
 
@@ -133,6 +134,7 @@ call c1: no node took it
     1.  node 0  panic  priority 0  weight 100  0 calls
   tries
     node 0  rejected  0 ms  the relay says rejected
+  sdp    audio 10.9.9.9:41000 -> nothing
 `);
   });
 
@@ -173,6 +175,50 @@ call c1  set 2  outer>inner  announced  on no node
   sdp    audio [2001:db8::1]:4000 -> audio 192.0.2.1:5000
   sdp    video [2001:db8::1]:4002 -> nothing
 `);
+  });
+
+  test('--sdp shows the whole SDP of each request, with the lines the relay took out and put in', async () => {
+    const step = {
+      at: 0,
+      operation: 'offer',
+      message: 'INVITE',
+      door: 'ng',
+      took_ms: 1,
+      result: 'ok',
+      reason: '',
+      node_id: 4,
+      sides: 'outer>inner',
+      placement: null,
+      tries: [],
+      received: ['audio 10.0.0.9:4000'],
+      returned: ['audio 192.0.2.1:5000'],
+      sdp_received: 'v=0\r\nc=IN IP4 10.0.0.9\r\na=x\u001b\r\n',
+      sdp_returned: 'v=0\r\nc=IN IP4 192.0.2.1\r\na=x\u001b\r\n',
+      sdp_cut: false,
+    };
+    const steps = [
+      step,
+      { ...step, sdp_returned: null, sdp_cut: true },
+      { ...step, door: null, sdp_received: null, sdp_returned: null },
+    ];
+    const { out } = await run({ 'GET /v1/explain/c1': { call_id: 'c1', call: {}, steps } }, 'c1', '--sdp');
+    expect(out.slice(2)).toEqual([
+      '1970-01-01 00:00:00.000Z  INVITE (offer)  ng  outer>inner  node 4  ok  1 ms',
+      '  sdp received (-) and returned (+)',
+      '      v=0',
+      '    - c=IN IP4 10.0.0.9',
+      '    + c=IN IP4 192.0.2.1',
+      '      a=x?',
+      '',
+      '1970-01-01 00:00:00.000Z  INVITE (offer)  ng  outer>inner  node 4  ok  1 ms',
+      '  sdp received, none returned, not kept whole',
+      '      v=0',
+      '      c=IN IP4 10.0.0.9',
+      '      a=x?',
+      '',
+      '1970-01-01 00:00:00.000Z  INVITE (offer)  outer>inner  node 4  ok  1 ms',
+      '  sdp    audio 10.0.0.9:4000 -> audio 192.0.2.1:5000',
+    ]);
   });
 
   test('asks for the Call-ID as it is, slashes and all', async () => {

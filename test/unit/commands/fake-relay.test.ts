@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'bun:test';
-import { UsageError } from '../../../src/commands/args.ts';
-import { help, run } from '../../../src/commands/fake-relay.ts';
-import { readPlan } from '../../../src/commands/fake-relay-plan.ts';
+import { readArgs, UsageError } from '../../../src/commands/args.ts';
+import { run } from '../../../src/commands/fake-relay.ts';
+import { type FakePlan, readPlan as planOf, SHAPE } from '../../../src/commands/fake-relay-plan.ts';
 import { FakeNode } from '../../../src/relay/ng/fake-node.ts';
+
+function readPlan(argv: readonly string[]): FakePlan[] | UsageError {
+  const args = readArgs(argv, SHAPE);
+
+  return args instanceof UsageError ? args : planOf(args);
+}
 
 /** Options of the nodes which a command line asks for. */
 function optionsOf(argv: readonly string[]): unknown {
@@ -128,12 +134,12 @@ describe('fake-relay', () => {
     ['--loss 2', '--loss: loss is "2"; allowed is a share from 0 to 1'],
     ['--script hang', '--script: "hang" does not begin with a time'],
     ['--los 1', 'did you mean --loss?'],
-    ['more', '"more" is one word too many'],
+    ['more', 'wanted is no words, given is more'],
     ['--kind rtpp', '--kind is "rtpp"; allowed is rtpengine or rtpproxy'],
     ['--bridge', '--bridge makes no sense for an rtpengine; leave it out'],
     ['--wrong-port 5', '--wrong-port makes no sense for an rtpengine'],
     ['--kind rtpproxy --delete-delay 5', '--delete-delay makes no sense for an rtpproxy'],
-    ['--kind rtpproxy --release 1.2', '--release is "1.2"; allowed is 2.1, 3.1, 3.2'],
+    ['--kind rtpproxy --release 1.2', '--release is "1.2"; allowed is 2.1, 3.1 or 3.2'],
     ['--kind rtpproxy --address 192.0.2.1/192.0.2.2', '--address is "192.0.2.1/192.0.2.2"; allowed is an IP'],
     ['--kind rtpproxy --bridge --address 192.0.2.1', 'allowed is INT/EXT, both IP literals'],
     ['--kind rtpproxy --bridge --advertise 10.0.0.1', '--advertise is "10.0.0.1"; allowed is INT/EXT'],
@@ -157,21 +163,5 @@ describe('fake-relay', () => {
     expect(await run(['--listen', `127.0.0.1:${node.address.port}`], io)).toBe(1);
     expect(lines[0]).toContain(`cannot listen on 127.0.0.1:${node.address.port}`);
     node.stop();
-  });
-
-  test('help names every flag', () => {
-    for (const flag of [
-      '--listen',
-      '--count',
-      '--loss',
-      '--refuse',
-      '--script',
-      '--kind',
-      '--bridge',
-      '--notify',
-      '--wrong-port',
-    ]) {
-      expect(help).toContain(flag);
-    }
   });
 });

@@ -41,6 +41,7 @@ describe('writing', () => {
       policy: 'hash',
       load_by: 'sessions',
       port_reserve: 5,
+      media_probe: true,
     };
     expect(writeFleetFile({ sets: [set], nodes: [NODE] }).split('\n')).toEqual([
       '# The fleet of rtp_cluster. After a change: rtp-cluster apply FILE --dry-run',
@@ -50,6 +51,7 @@ describe('writing', () => {
       'policy = "hash"',
       'load_by = "sessions"',
       'port_reserve = 5',
+      'media_probe = true',
       '',
       '[[node]]',
       'id = 0',

@@ -68,6 +68,27 @@ describe('rtp-cluster healthcheck', () => {
     });
   });
 
+  test('--json prints the result, the reason and, where it is told, the version', async () => {
+    const { url } = service({
+      ...unready({ database: 'the disk is full' }),
+      'GET /healthz': { status: 'alive', version: '1.2.3' },
+    });
+    const ready = await check(['--url', url, '--json']);
+    expect([ready.code, JSON.parse(ready.out.join(''))]).toEqual([
+      1,
+      {
+        result: 'not ready',
+        reason: 'calls go on from memory, but the database fails: the disk is full',
+        version: null,
+      },
+    ]);
+    const live = await check(['--url', url, '--json', '--live']);
+    expect([live.code, JSON.parse(live.out.join(''))]).toEqual([
+      0,
+      { result: 'alive', reason: null, version: '1.2.3' },
+    ]);
+  });
+
   test('--live is content with an answer', async () => {
     const { url } = service({
       ...unready({ database: 'full' }),
@@ -135,7 +156,7 @@ describe('rtp-cluster healthcheck', () => {
     }));
 
   test.each([
-    [['word'], 'wanted are no words, given is word'],
+    [['word'], 'wanted is no words, given is word'],
     [['--timeout', '5'], '--timeout is "5"; allowed is a whole number from 100 to 60000'],
     [['--url', 'x'], '--url is "x"; allowed is a URL'],
     [['--url', 'http://a', '--unix', '/b'], '--url and --unix are both given'],

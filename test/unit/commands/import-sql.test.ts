@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { TableFault } from '../../../src/commands/import-cells.ts';
-import { isSql, readSql, type Table } from '../../../src/commands/import-sql.ts';
+import { TableFault } from '../../../src/commands/import/cells.ts';
+import { isSql, readSql, type Table } from '../../../src/commands/import/sql.ts';
 
 function tables(text: string): Table[] {
   expect(isSql(text)).toBe(true);

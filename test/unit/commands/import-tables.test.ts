@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { type ReadRow, RowFault, TableFault } from '../../../src/commands/import-cells.ts';
-import type { Table } from '../../../src/commands/import-sql.ts';
-import { mayFit, readTables } from '../../../src/commands/import-tables.ts';
+import { type ReadRow, RowFault, TableFault } from '../../../src/commands/import/cells.ts';
+import type { Table } from '../../../src/commands/import/sql.ts';
+import { mayFit, readTables } from '../../../src/commands/import/tables.ts';
 
 const OPENSIPS = ['id', 'socket', 'set_id'];
 const KAMAILIO = ['id', 'setid', 'url', 'weight', 'disabled', 'stamp'];

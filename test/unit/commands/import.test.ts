@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ReadRow, RowFault, TableFault } from '../../../src/commands/import/cells.ts';
+import { readTable } from '../../../src/commands/import/rows.ts';
 import { run } from '../../../src/commands/import.ts';
-import { type ReadRow, RowFault, TableFault } from '../../../src/commands/import-cells.ts';
-import { readTable } from '../../../src/commands/import-rows.ts';
 import { type Stub, startStub, type TestIo, testIo } from './stub.ts';
 
 const HEAD = 'id,socket,set_id,inner_media_ip,out_media_ip';
@@ -275,6 +275,57 @@ describe('rtp-cluster import', () => {
     expect(code).toBe(1);
     expect(io.outLines[2]).toEndWith('error: another node has this socket');
     expect(io.errLines[0]).toContain('1 of 2 rows is bad; nothing was changed.');
+  });
+
+  test('--json prints every row and what became of it, whoever found it bad', async () => {
+    const json = ({ outLines }: TestIo): unknown => JSON.parse(outLines.join(''));
+    stub = startStub({
+      'POST /v1/nodes/import': { rows: [{ row: 2, id: 7, result: 'added', message: '' }] },
+    });
+    const bad = `3,nonsense,0,10.0.0.1,10.0.0.2\n`;
+    const one = `${HEAD}\n${Object.values(ROW_1)}\n`;
+    const { io } = await runImport(`${one}${bad}`, '--skip-unusable', '--json');
+    expect(json(io)).toEqual({
+      place: 'line',
+      rows: [
+        { row: 2, id: 7, socket: ROW_1.socket, result: 'added', message: null },
+        {
+          row: 3,
+          id: 3,
+          socket: 'nonsense',
+          result: 'skipped',
+          message: expect.stringContaining('socket is "nonsense"'),
+        },
+      ],
+    });
+    const here = await runImport(`${one}${bad}`, '--json');
+    expect([here.code, json(here.io)]).toEqual([
+      1,
+      {
+        place: 'line',
+        rows: [expect.objectContaining({ result: 'ok' }), expect.objectContaining({ result: 'error' })],
+      },
+    ]);
+    await stub.stop();
+    const rows = [{ row: 2, id: 7, result: 'error', message: 'another node has this socket' }];
+    stub = startStub({
+      'POST /v1/nodes/import': Response.json(
+        { code: 'RTPC_BAD_PARAMETER', message: 'Bad.', rows },
+        { status: 400 },
+      ),
+    });
+    const there = await runImport(one, '--json');
+    expect([there.code, json(there.io)]).toEqual([
+      1,
+      {
+        code: 'RTPC_BAD_PARAMETER',
+        message: 'Bad.',
+        place: 'line',
+        rows: [
+          { row: 2, id: 7, socket: ROW_1.socket, result: 'error', message: 'another node has this socket' },
+        ],
+      },
+    ]);
   });
 
   test('an error that is not about rows, no service and no file are told', async () => {

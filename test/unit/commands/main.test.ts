@@ -15,6 +15,22 @@ test('--version tells version, commit and runtime', () => {
   expect(main('--version').out).toBe(`rtp-cluster dev (commit dev, bun ${Bun.version})\n`);
 });
 
+test('--version --json, version and -V tell the same', () => {
+  expect(JSON.parse(main('--version', '--json').out)).toEqual({
+    version: 'dev',
+    commit: 'dev',
+    bun: Bun.version,
+  });
+  expect(main('version')).toEqual(main('--version'));
+  expect(main('-V')).toEqual(main('--version'));
+  expect(main('--version', 'x').code).toBe(2);
+});
+
+test('what stands behind -- is no flag of ours', () => {
+  expect(main('completion', 'words', '--', 'node', 'sh', '--help').code).toBe(0);
+  expect(main('completion', 'words', '--', 'node', 'sho').out).toBe('show\n');
+});
+
 test('--help lists the commands, without a command it is an error', () => {
   const help = main('--help');
   expect(help.code).toBe(0);
@@ -44,6 +60,17 @@ test('an unknown command is refused with a guess and exit code 2', () => {
 test('the exit code of the command is that of the program', () => {
   expect(main('check', '--config', '/none').code).toBe(1);
   expect(main('node', 'list', '--nonsense').code).toBe(2);
+});
+
+test('output that a full disk does not take is a failure', () => {
+  const { exitCode, stderr } = Bun.spawnSync(
+    ['/bin/sh', '-c', '"$0" "$1" check --defaults > /dev/full', process.execPath, MAIN],
+    { env: { PATH: process.env.PATH } },
+  );
+  expect(stderr.toString()).toBe(
+    'rtp-cluster: the output could not be written: the disk is full; make room (ENOSPC)\n',
+  );
+  expect(exitCode).toBe(1);
 });
 
 test('a reader that goes away early is no failure', () => {

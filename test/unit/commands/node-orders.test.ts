@@ -86,7 +86,7 @@ describe('node drain', () => {
     [['drain', 'x', '--reason', 'x'], 'the node id is "x"'],
     [
       ['drain', '3', '--reason', 'x', '--deadline', '30'],
-      '--deadline is "30"; allowed is a time such as 90s, 30m',
+      '--deadline is "30"; allowed is a time such as 5s, 30m',
     ],
     [['drain', '3', '--reason', 'x', '--deadline', '0s'], '--deadline is "0s"'],
     [['drain', '3', '--reason', 'x', '--deadline', '400d'], 'at most 365 d'],
@@ -136,7 +136,7 @@ describe('waiting for a node to become empty', () => {
       },
     };
     const terminal = { write: (text: string) => void written.push(text), columns: 80, rows: 24 };
-    const result = await waitUntilEmpty(3, api, isTerminal ? { ...io, terminal } : io, {
+    const result = await waitUntilEmpty(3, api, isTerminal ? { ...io, errTerminal: terminal } : io, {
       signal: abort.signal,
       pause: async () => {
         if (looks >= stopAfter) abort.abort();

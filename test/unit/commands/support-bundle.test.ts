@@ -159,7 +159,7 @@ describe('a support bundle', () => {
       expect(files['settings.txt']).toContain('read ops');
       expect(files['host.txt']).toContain('== /etc/os-release');
       expect(files['host.txt']).toContain('Max open files');
-      expect(files['database.txt']).toContain('Migrations: 3 done, 0 to do.');
+      expect(files['database.txt']).toContain('Migrations: 4 done, 0 to do.');
       expect(files['database-fleet.jsonl']).toContain('"table":"migration"');
       expect(files['unit.txt']).toContain('LimitNOFILE=65536');
       expect(files['unit.txt']).toContain('RTP_CLUSTER_LOG_LEVEL=debug');

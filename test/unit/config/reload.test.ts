@@ -240,6 +240,7 @@ describe('a reload', () => {
     state.next = { flags: ['--media-budget-ms=800', '--log-level=debug'] };
     reload.run();
     expect(reload.note).toBe('restart for media.budget_ms');
+    expect(reload.isRefused).toBe(false);
     reload.run();
     expect(reload.note).toBe('restart for media.budget_ms');
     state.next = {};
@@ -253,6 +254,7 @@ describe('a reload', () => {
     reload.run();
     expect(applied).toEqual([]);
     expect(reload.note).toBe('settings not taken: 2 problems, see the log');
+    expect(reload.isRefused).toBe(true);
     expect(await events()).toMatchObject([
       {
         level: 'error',

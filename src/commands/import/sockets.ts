@@ -1,6 +1,6 @@
 /** Control sockets as OpenSIPS and Kamailio write them: several in one text, with weights (reference: sip-proxies 9). */
 
-import { type NodeKind, SOCKET_FORMS, socketFor } from '../domain/node.ts';
+import { type NodeKind, SOCKET_FORMS, socketFor } from '../../domain/node.ts';
 
 /** One relay in a text of sockets. */
 export interface Place {

@@ -1,6 +1,6 @@
 /** Reads tables out of SQL dumps as mysqldump, mariadb-dump, pg_dump and sqlite3 write them. Nothing in them is run. */
 
-import { TableFault } from './import-cells.ts';
+import { TableFault } from './cells.ts';
 import { SqlScanner } from './sql-scanner.ts';
 
 /** A table that was read. */

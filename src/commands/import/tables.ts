@@ -1,7 +1,7 @@
 /** Finds the table of relays among those of a database, and reads its rows: OpenSIPS's and Kamailio's forms and our own. */
 
-import { NODE_KINDS, type NodeKind } from '../domain/node.ts';
-import { familyOf } from '../util/ip.ts';
+import { NODE_KINDS, type NodeKind } from '../../domain/node.ts';
+import { familyOf } from '../../util/ip.ts';
 import {
   COLUMNS,
   type Column,
@@ -13,9 +13,9 @@ import {
   readCell,
   TableFault,
   withoutDoubles,
-} from './import-cells.ts';
-import { type Place, placesOf, socketOf, wrongSocket } from './import-sockets.ts';
-import type { Table } from './import-sql.ts';
+} from './cells.ts';
+import { type Place, placesOf, socketOf, wrongSocket } from './sockets.ts';
+import type { Table } from './sql.ts';
 
 /** How one of the proxies keeps its relays (reference: sip-proxies 9). */
 interface Form {

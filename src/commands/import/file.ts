@@ -1,10 +1,10 @@
 /** Reads whatever file `rtp-cluster import` is given: a table as text, a SQL dump or a SQLite database. */
 
-import { type ReadRow, TableFault } from './import-cells.ts';
-import { readTable } from './import-rows.ts';
-import { isSql, readSql } from './import-sql.ts';
-import { isSqlite, readSqlite } from './import-sqlite.ts';
-import { mayFit, readTables } from './import-tables.ts';
+import { type ReadRow, TableFault } from './cells.ts';
+import { readTable } from './rows.ts';
+import { isSql, readSql } from './sql.ts';
+import { isSqlite, readSqlite } from './sqlite.ts';
+import { mayFit, readTables } from './tables.ts';
 
 /** Larger files are no dump of a proxy's tables, in bytes. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;

@@ -2,8 +2,8 @@
 
 import { Database, SQLiteError } from 'bun:sqlite';
 import { statSync } from 'node:fs';
-import { MAX_ROWS, TableFault } from './import-cells.ts';
-import type { Table, Wants } from './import-sql.ts';
+import { MAX_ROWS, TableFault } from './cells.ts';
+import type { Table, Wants } from './sql.ts';
 
 /** Whether the first bytes are those of a SQLite file. */
 export function isSqlite(bytes: Buffer): boolean {

@@ -1,7 +1,7 @@
 /** A row of an imported table: what its cells may hold, whatever kind of file it comes from. */
 
-import { Failure } from '../domain/errors.ts';
-import { NODE_KINDS, SOCKET_FORMS, socketFor } from '../domain/node.ts';
+import { Failure } from '../../domain/errors.ts';
+import { NODE_KINDS, SOCKET_FORMS, socketFor } from '../../domain/node.ts';
 import {
   MAX_CAPACITY,
   MAX_ID,
@@ -10,8 +10,8 @@ import {
   MAX_SET_ID,
   MAX_WEIGHT,
   readNodeTags,
-} from '../domain/node-limits.ts';
-import { familyOf } from '../util/ip.ts';
+} from '../../domain/node-limits.ts';
+import { familyOf } from '../../util/ip.ts';
 
 /** A row as the API takes it; `row` is its place in the file, counted from 1. */
 export interface ImportRow {

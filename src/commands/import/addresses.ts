@@ -1,8 +1,8 @@
 /** Media addresses for tables that have none: OpenSIPS and Kamailio keep only the control sockets of their relays. */
 
-import { whereabouts, withPort } from '../domain/node.ts';
-import { familyOf, toNumber } from '../util/ip.ts';
-import { type ReadRow, RowFault, TableFault } from './import-cells.ts';
+import { whereabouts, withPort } from '../../domain/node.ts';
+import { familyOf, toNumber } from '../../util/ip.ts';
+import { type ReadRow, RowFault, TableFault } from './cells.ts';
 
 /** Media addresses by the IP address or path of the socket, see `keyOf`; undefined is one the file does not tell. */
 export type AddressMap = ReadonlyMap<string, { readonly inner: string | undefined; readonly outer: string }>;

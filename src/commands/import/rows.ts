@@ -4,7 +4,7 @@
  */
 
 import { parse } from 'csv-parse/sync';
-import { nearest } from '../util/suggest.ts';
+import { nearest } from '../../util/suggest.ts';
 import {
   COLUMNS,
   type Column,
@@ -16,7 +16,7 @@ import {
   readCell,
   TableFault,
   withoutDoubles,
-} from './import-cells.ts';
+} from './cells.ts';
 
 const NEEDED = ['socket', 'set_id'] as const;
 
