@@ -1,7 +1,5 @@
 /** The composition root: builds the parts of `serve`, starts them in order and stops them in the other. */
 
-import { SQLiteError } from 'bun:sqlite';
-import { CallTable, ENDED_MS, MAX_ENDED } from './calls/call-table.ts';
 import { Checkup } from './calls/checkup.ts';
 import { Directions } from './calls/directions.ts';
 import { Ending } from './calls/ending.ts';
@@ -15,15 +13,13 @@ import { Reconcile } from './calls/reconcile.ts';
 import { Replays } from './calls/replays.ts';
 import { Requests } from './calls/requests.ts';
 import { Search } from './calls/search.ts';
-import { Strays } from './calls/strays.ts';
 import type { Changes } from './config/changes.ts';
 import type { BadSettings } from './config/load.ts';
 import { Reload } from './config/reload.ts';
 import type { Settings } from './config/settings.ts';
+import { startHttps, startNoticeServer } from './doors.ts';
 import { startWebhooks } from './events/webhooks.ts';
 import { DrainHook } from './fleet/drain-hook.ts';
-import { Fleet } from './fleet/fleet.ts';
-import { tellersAt } from './fleet/nodes-at.ts';
 import { Orders } from './fleet/orders.ts';
 import { Roster } from './fleet/roster.ts';
 import { Watch } from './fleet/watch.ts';
@@ -33,15 +29,23 @@ import { NgServer } from './front/server.ts';
 import { createApp } from './http/app.ts';
 import { EventStreams } from './http/event-streams.ts';
 import { Guard } from './http/guard.ts';
-import { type HttpsServer, listenHttps } from './http/https.ts';
+import { liveSource } from './http/live.ts';
+import { LiveStreams } from './http/live-streams.ts';
 import { Peers } from './http/peers.ts';
-import { type HttpApp, ListenProblem, listen } from './http/server.ts';
-import { driverOf, monitorOf } from './relay/of-node.ts';
-import { NoticeProblem, NoticeServer } from './relay/rtpproxy/notice-server.ts';
-import { DatabaseProblem, explain, openDatabase } from './store/open.ts';
-import { keepSpareRoom } from './store/spare-room.ts';
-import { Store } from './store/store.ts';
-import { type Clock, systemClock } from './util/clock.ts';
+import { ListenProblem, listen } from './http/server.ts';
+import { StartProblem, startMemory } from './memory.ts';
+import { LoopDelay } from './metrics/loop-delay.ts';
+import { Meter } from './metrics/meter.ts';
+import type { MetricParts } from './metrics/parts.ts';
+import { RelayMeter } from './metrics/relay-meter.ts';
+import { MediaProbes } from './probe/media-probes.ts';
+import { systemNetwork } from './probe/network.ts';
+import { Probe } from './probe/probe.ts';
+import { driverOf, monitorOf, newWireTotals } from './relay/of-node.ts';
+import { NoticeProblem } from './relay/rtpproxy/notice-server.ts';
+import { Sampler } from './series/sampler.ts';
+import { SeriesReader } from './series/series.ts';
+import { systemClock } from './util/clock.ts';
 import { Descriptors } from './util/descriptors.ts';
 import { configureLog, log } from './util/log.ts';
 import { Supervision } from './util/supervision.ts';
@@ -55,11 +59,6 @@ export interface Appliance {
   reload(): void;
   /** Finishes requests under way (bounded by `stop.grace_ms`), writes what is unwritten, closes everything. */
   stop(): Promise<void>;
-}
-
-/** Why it cannot start; for the operator. */
-export class StartProblem {
-  constructor(readonly message: string) {}
 }
 
 export interface ApplianceOptions {
@@ -83,7 +82,9 @@ export async function startAppliance(
   if (ngProblem !== undefined && isNgAsked) return new StartProblem(ngProblem.message);
   // Nobody has asked for it: a relay of this host that has the port must not cost the other door.
   if (ngProblem !== undefined) log.error('ng.not_listening', { error: ngProblem.message });
-  const started = startMemory(settings, clock);
+  const wires = { calls: newWireTotals(), checks: newWireTotals() };
+  const relayMeter = new RelayMeter();
+  const started = startMemory(settings, clock, relayMeter, wires.calls);
   if (started instanceof StartProblem) {
     ngServer.close();
 
@@ -95,27 +96,21 @@ export async function startAppliance(
   const search = new Search(fleet, clock);
   const replays = new Replays(clock);
   const history = new History(store, clock);
-  const watch = new Watch(fleet, store, clock, ({ node }) => monitorOf(node, clock), {
+  const watch = new Watch(fleet, store, clock, ({ node }) => monitorOf(node, clock, wires.checks), {
     canary: settings.checks.canary === 'on',
     slowMs: settings.media.firstTryMs,
   });
   const offering = new Offering({ fleet, strays, watch, clock }, settings.media.firstTryMs);
   const media = new Media(
-    { fleet, ledger, directions, offering, strays, search, watch, history, clock },
+    { fleet, ledger, directions, offering, strays, search, watch, clock },
     settings.media,
   );
   const ending = new Ending({ fleet, ledger, strays, search, clock }, settings.media.firstTryMs);
-  const requests = new Requests(media, ending, ledger, replays, history, clock);
-  const exchange = new Exchange(
-    new NgCommands({
-      requests,
-      fleet,
-      calls,
-      sides: settings.sides,
-      clock,
-    }).handle,
-    clock,
-  );
+  const meter = new Meter();
+  const loopDelay = new LoopDelay(clock);
+  const requests = new Requests(media, ending, ledger, replays, history, clock, meter);
+  const commands = new NgCommands({ requests, fleet, calls, sides: settings.sides, clock });
+  const exchange = new Exchange(commands.handle, clock);
   const isBusy = (callId: string): boolean => requests.isBusy(callId);
   const checkup = new Checkup({ fleet, calls, ledger, clock, isBusy }, settings.calls.checkAfterS * 1000);
   const notices = new Notices({ calls, ledger, checkup, clock });
@@ -138,25 +133,42 @@ export async function startAppliance(
   const peers = new Peers();
   const guard = new Guard(settings.http, { peers, store, clock });
   const streams = new EventStreams(store.events, clock);
-  const app = createApp({
-    requests,
+  const rates = new Sampler({
     fleet,
-    roster,
-    orders,
-    watch,
-    calls,
     store,
-    history,
-    streams,
+    counts: meter,
+    delays: { loop: () => loopDelay.max, commit: () => store.commitTimes.slowest },
+    clock,
+  });
+  const series = new SeriesReader(rates, store.samples, clock);
+  const startedAt = clock.utc();
+  const live = new LiveStreams(liveSource({ fleet, watch, orders, rates, store, clock, startedAt }), clock);
+  const probe = new Probe({
+    driverOf: (node) => driverOf(node, clock, { ...settings.media, ...settings.rtpproxy }, wires.checks),
+    monitorOf: (node) => monitorOf(node, clock, wires.checks),
+    network: systemNetwork,
+    nodes: () => [...fleet.all()].map(({ node }) => node),
+    clock,
+  });
+  const mediaProbes = new MediaProbes({ fleet, store, probe, clock });
+  const late: MetricParts['late'] = {};
+  const common = {
+    ...{ requests, fleet, watch, calls, store, history, meter },
+    ...{ streams, live, guard, reconcile, notices, clock },
+  };
+  const metrics: MetricParts = {
+    ...common,
+    ...{ relayMeter, loopDelay, replays, search, strays, checkup, hook, wires, late, mediaProbes },
+    sampler: rates,
+    databasePath: settings.database.path,
+    ng: { server: ngServer, exchange, commands },
+  };
+  const app = createApp({
+    ...common,
+    ...{ roster, orders, metrics, rates, series, probe, startedAt, readiness, peers },
     sides: settings.sides,
     maxBodyBytes: settings.http.maxBodyBytes,
-    guard,
-    readiness,
-    peers,
-    reconcile,
-    notices,
     askNg: (message, setId) => exchange.take(message, 'http', setId),
-    clock,
   });
   const abandon = ({ message }: ListenProblem | NoticeProblem): StartProblem => {
     ngServer.close();
@@ -164,6 +176,8 @@ export async function startAppliance(
     watch.stop();
     strays.stop();
     history.stop();
+    loopDelay.stop();
+    rates.stop();
     fleet.close();
     store.close();
 
@@ -192,10 +206,13 @@ export async function startAppliance(
   );
   ngServer.begin(exchange);
   reconcile.start();
-  const stopWebhooks = startWebhooks(store, clock, settings.webhooks, told);
+  mediaProbes.start();
+  const webhooks = startWebhooks(store, clock, settings.webhooks, told);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
   const apply = ({ settings: now, changed, needRestart }: Changes): void => {
     guard.replace(now.http);
+    streams.recheck();
+    live.recheck();
     if (now.https !== null) void https?.reloadCertificate(now.https);
     if (changed.includes('ng.clients')) ngServer.replaceClients(now.ng.clients);
     limits = limitsOf(now);
@@ -206,6 +223,7 @@ export async function startAppliance(
   };
   const reload = new Reload(settings, { load, apply });
   const descriptors = new Descriptors({ clock });
+  Object.assign(late, { noticeServer, https, webhooks, descriptors, reload });
   const supervision = new Supervision({
     systemd,
     clock,
@@ -231,17 +249,21 @@ export async function startAppliance(
       supervision.stop(graceMs + CLOSING_MS);
       log.info('appliance.stopping', { grace_ms: graceMs });
       streams.stop();
+      live.stop();
       await Promise.all([server.stop(graceMs), https?.stop(graceMs), ngServer.finish(graceMs)]);
       noticeServer?.stop();
-      await stopWebhooks();
+      await webhooks.stop();
       stopHousekeeping();
       descriptors.stop();
+      loopDelay.stop();
       reconcile.stop();
+      await mediaProbes.stop();
       orders.stop();
       hook.stop();
       watch.stop();
       strays.stop();
       history.stop();
+      rates.stop();
       fleet.close();
       store.close();
       ngServer.close();
@@ -261,64 +283,4 @@ function limitsOf({ calls, events, explain }: Settings): HousekeepingOptions {
     traceMs: explain.keepS * 1000,
     maxTraces: explain.keepMax,
   };
-}
-
-/** Opens the API with TLS; null if nobody wants it. */
-async function startHttps(
-  { https }: Settings,
-  app: HttpApp,
-  { peers, guard, ...parts }: { peers: Peers; guard: Guard; store: Store; clock: Clock },
-): Promise<HttpsServer | ListenProblem | null> {
-  if (https === null) return null;
-  const onNames = (names: readonly string[]): void => guard.certify(names);
-
-  return listenHttps(app, { ...https.listen, paths: https, peers, onNames }, parts);
-}
-
-/** Listens for what rtpproxies tell; null if none is to tell anything. */
-async function startNoticeServer(
-  { rtpproxy: { noticeListen } }: Settings,
-  { fleet, notices, clock }: { fleet: Fleet; notices: Notices; clock: Clock },
-): Promise<NoticeServer | NoticeProblem | null> {
-  if (noticeListen === null) return null;
-  const server = new NoticeServer({
-    place: noticeListen,
-    tellersAt: (sender) => tellersAt(fleet, sender),
-    onNotice: (callId, tellers) => notices.hear({ callId }, tellers, 'rtpproxy'),
-    clock,
-  });
-
-  return (await server.start()) ?? server;
-}
-
-/** Opens the database and fills the memory from it. */
-function startMemory(settings: Settings, clock: Clock) {
-  const database = openDatabase(settings.database);
-  if (database instanceof DatabaseProblem) return new StartProblem(database.message);
-  keepSpareRoom(settings.database.path);
-  try {
-    const store = new Store(database, clock);
-    const calls = new CallTable(settings.calls.max);
-    const wires = { ...settings.media, ...settings.rtpproxy };
-    const fleet = new Fleet(store.fleet, (node) => driverOf(node, clock, wires), clock, {
-      countCalls: (nodeId) => calls.countOn(nodeId),
-      countSessions: (nodeId) => calls.sessionsOn(nodeId),
-      slowMs: settings.media.firstTryMs,
-    });
-    fleet.load();
-    for (const call of store.loadLiveCalls()) calls.add(call);
-    for (const call of store.loadEndedCalls(clock.utc() - ENDED_MS, MAX_ENDED)) calls.addEnded(call);
-    const strays = new Strays(fleet, store, clock);
-    // Left by a crash between the end of a removed node's last call and its own. If it stays, it does no harm.
-    fleet.forgetRemoved((id) => calls.countOn(id) > 0 || strays.concerns(id));
-    const told = store.events.webhooks(settings.webhooks.urls);
-    // The rows were garbage as soon as they were read; now nobody waits yet.
-    Bun.gc(true);
-
-    return { store, fleet, calls, strays, told };
-  } catch (error) {
-    database.close();
-    if (error instanceof SQLiteError) return new StartProblem(`${settings.database.path}: ${explain(error)}`);
-    throw error;
-  }
 }

@@ -70,6 +70,8 @@ async function nodesOf(
   const reply = await api.call('GET', `/v1/nodes${setId === undefined ? '' : `?set=${setId}`}`);
   if (reply instanceof ApiError) return reply;
   const nodes = listOf(reply.json, 'nodes');
+  if (setId !== undefined && nodes.length === 0)
+    return new ApiError(`there is no node in set ${setId}; "rtp-cluster node list" shows all`);
   const missing = ids.find((id) => !nodes.some((node) => numberOf(node, 'id') === id));
   if (missing !== undefined) {
     const where = setId === undefined ? '' : ` in set ${setId}`;

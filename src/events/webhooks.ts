@@ -33,17 +33,32 @@ export interface WebhookSettings {
 /** Sends a request; `fetch`, or what a test gives. */
 export type Post = (url: string, init: RequestInit) => Promise<Response>;
 
-/**
- * Starts telling. `told` says how far each URL has been told already (`EventRows.webhooks`). The returned function ends it, requests under way
- * included, and resolves when nothing is left of it.
- */
+/** How one webhook is doing. */
+export interface WebhookState {
+  /** Host and port of its URL: the rest is often a secret. */
+  readonly host: string;
+  /** Events it has not been told of yet, or that are of no interest to it. */
+  readonly backlog: number;
+  /** Since the start: events delivered, requests that failed, and events pruned before they could be told. */
+  readonly counters: { readonly delivered: number; readonly failed: number; readonly pruned: number };
+}
+
+/** Webhooks that are being told. */
+export interface Webhooks {
+  /** In the order of the URLs. */
+  states(): WebhookState[];
+  /** Ends it, requests under way included, and resolves when nothing is left of it. */
+  stop(): Promise<void>;
+}
+
+/** Starts telling. `told` says how far each URL has been told already (`EventRows.webhooks`). */
 export function startWebhooks(
   store: Store,
   clock: Clock,
   settings: WebhookSettings,
   told: ReadonlyMap<string, number>,
   post: Post = fetch,
-): () => Promise<void> {
+): Webhooks {
   const hooks = settings.urls.map((url) => {
     const last = told.get(url);
     const hook = new Webhook(url, last ?? store.events.lastId, { store, clock, settings, post });
@@ -53,9 +68,12 @@ export function startWebhooks(
     return { hook, running: hook.run() };
   });
 
-  return async () => {
-    for (const { hook } of hooks) hook.stop();
-    await Promise.all(hooks.map(({ running }) => running));
+  return {
+    states: () => hooks.map(({ hook }) => hook.state),
+    async stop() {
+      for (const { hook } of hooks) hook.stop();
+      await Promise.all(hooks.map(({ running }) => running));
+    },
   };
 }
 
@@ -67,6 +85,7 @@ interface Parts {
 }
 
 class Webhook {
+  readonly #counters = { delivered: 0, failed: 0, pruned: 0 };
   readonly #url: string;
   /** For the log. Paths of such URLs are often secrets. */
   readonly #name: string;
@@ -93,6 +112,14 @@ class Webhook {
     // A database that lost its end gives ids anew.
     this.#last = Math.min(last, this.#events.lastId);
     this.#saved = last;
+  }
+
+  get state(): WebhookState {
+    return {
+      host: this.#name,
+      backlog: Math.max(0, this.#events.lastId - this.#last),
+      counters: this.#counters,
+    };
   }
 
   stop(): void {
@@ -149,6 +176,7 @@ class Webhook {
     // The first time, and in all when it works again: not at each try.
     if (this.#pruned === 0) log.warning('webhook.events_pruned', { webhook: this.#name });
     this.#pruned += before - this.#last;
+    this.#counters.pruned += before - this.#last;
     this.#last = before;
   }
 
@@ -186,6 +214,7 @@ class Webhook {
     // Most events may be of no interest here: that is worth a write only now and then.
     if (delivered > 0 || last - this.#saved >= BATCH) this.#save();
     if (delivered === 0) return;
+    this.#counters.delivered += delivered;
     if (this.#failures > 0) {
       log.info('webhook.recovered', {
         webhook: this.#name,
@@ -206,6 +235,7 @@ class Webhook {
     }
     const ms = Math.min(BACK_OFF.first * 2 ** this.#failures, BACK_OFF.max);
     this.#failures++;
+    this.#counters.failed++;
     // So that many clusters do not come back to one receiver at once.
     const stopTimer = clock.every(ms * (1 + BACK_OFF.spread * (2 * Math.random() - 1)), () => this.#wake());
     this.#isBackingOff = true;

@@ -222,6 +222,7 @@ export class NgRequest {
       ...(branch === '' ? {} : { branch }),
       setId,
       extra: this.#others,
+      door: 'ng' as const,
     };
     if (!isMedia) return common;
     const direction = readDirection(this.#keys, this.#sides);

@@ -6,12 +6,17 @@ import type { History } from '../calls/history.ts';
 import type { Notices } from '../calls/notices.ts';
 import type { Reconcile } from '../calls/reconcile.ts';
 import type { Requests } from '../calls/requests.ts';
+import { Statistics } from '../calls/statistics.ts';
 import { Failure } from '../domain/errors.ts';
 import type { Sides } from '../domain/side.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Member } from '../fleet/member.ts';
 import type { Orders } from '../fleet/orders.ts';
 import type { Roster } from '../fleet/roster.ts';
+import type { MetricParts } from '../metrics/parts.ts';
+import type { Probe } from '../probe/probe.ts';
+import type { Rates } from '../series/rates.ts';
+import type { SeriesReader } from '../series/series.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { log } from '../util/log.ts';
@@ -24,37 +29,54 @@ import { fleetRoutes } from './fleet.ts';
 import { gate, type Wants, wantsAny, wantsCall, wantsRead } from './gate.ts';
 import type { Guard } from './guard.ts';
 import { healthRoutes, type Readiness } from './health.ts';
-import { mediaRoutes } from './media.ts';
+import { liveRoutes } from './live.ts';
+import type { LiveStreams } from './live-streams.ts';
+import { type DoorObserver, mediaRoutes } from './media.ts';
+import { metricsRoutes } from './metrics.ts';
 import { type AskNg, ngRoutes } from './ng.ts';
+import { nodeCheckRoutes } from './node-checks.ts';
 import { nodeOrderRoutes } from './node-orders.ts';
 import { nodeRoutes } from './nodes.ts';
 import { notifyRoutes } from './notify.ts';
 import { openapiRoutes, type RouteRole } from './openapi.ts';
+import { overviewRoutes } from './overview.ts';
 import type { Peers } from './peers.ts';
 import { reconcileRoutes } from './reconcile.ts';
 import { failureResponse } from './responses.ts';
+import { seriesRoutes } from './series.ts';
+import { sessionRoutes } from './session.ts';
 import { setRoutes } from './sets.ts';
+import { statisticsRoutes } from './statistics.ts';
+import { uiRoutes } from './ui.ts';
 
 export interface AppParts {
   readonly requests: Requests;
   readonly fleet: Fleet;
   readonly roster: Roster;
   readonly orders: Orders;
-  readonly watch: { recheck(member: Member): void };
+  readonly watch: { recheck(member: Member): void; isInPanic(setId: number): boolean };
   readonly calls: CallTable;
   readonly store: Store;
   readonly history: History;
+  readonly meter: DoorObserver;
+  readonly metrics: MetricParts;
   readonly streams: EventStreams;
+  readonly live: LiveStreams;
+  readonly rates: Rates;
+  readonly series: Pick<SeriesReader, 'read'>;
+  readonly probe: Pick<Probe, 'check'>;
   readonly sides: Sides;
   /** Largest body of a media request. */
   readonly maxBodyBytes: number;
   readonly guard: Guard;
   readonly readiness: Readiness;
-  readonly peers: Pick<Peers, 'isLocal' | 'addressOf'>;
+  readonly peers: Pick<Peers, 'isLocal' | 'addressOf' | 'isSecure'>;
   readonly reconcile: Reconcile;
   readonly notices: Notices;
   readonly askNg: AskNg;
   readonly clock: Clock;
+  /** UTC ms at which this program began. */
+  readonly startedAt: number;
 }
 
 export function createApp(parts: AppParts): AnyElysia {
@@ -63,22 +85,29 @@ export function createApp(parts: AppParts): AnyElysia {
   const audit = new Audit(parts);
   const group = (wants: Wants) => gate(wants, guard, audit);
   const media = group(wantsCall)
-    .use(mediaRoutes(parts.requests, sides, parts.maxBodyBytes))
+    .use(mediaRoutes(parts.requests, sides, parts.maxBodyBytes, parts.meter))
     .use(ngRoutes(parts.askNg));
   const management = group(wantsRead)
     .use(nodeRoutes(parts))
     .use(nodeOrderRoutes(parts))
+    .use(nodeCheckRoutes(parts))
     .use(reconcileRoutes(fleet, parts.reconcile))
     .use(setRoutes(fleet, sides, callsOn))
     .use(fleetRoutes(fleet, roster))
     .use(callRoutes(calls, store))
     .use(explainRoutes(calls, store, history))
-    .use(eventRoutes(store.events, parts.streams));
+    .use(statisticsRoutes(calls, store, new Statistics(parts)))
+    .use(eventRoutes(store.events, parts.streams, guard))
+    .use(metricsRoutes(parts.metrics))
+    .use(overviewRoutes(parts))
+    .use(liveRoutes(parts.live, guard))
+    .use(seriesRoutes(fleet, parts.series));
   const roles = [...rolesOf(media, wantsCall), ...rolesOf(management, wantsRead)];
   const described: AnyElysia = new Elysia()
     .use(media)
     .use(management)
     .use(notifyRoutes(parts))
+    .use(sessionRoutes(guard))
     .use(healthRoutes(store, parts.readiness));
 
   return new Elysia()
@@ -91,12 +120,15 @@ export function createApp(parts: AppParts): AnyElysia {
       // Who has no token does not learn which paths there are, nor which bodies are read: no group has looked at these.
       const isUnseen = code === 'NOT_FOUND' || code === 'PARSE';
       const refused = isUnseen ? guard.admit(request, undefined).refusal : undefined;
-      const response = refusal(refused ?? toFailure(code, error));
+      const failure = refused ?? toFailure(code, error);
+      if (failure.code === 'RTPC_INTERNAL') parts.meter.defect();
+      const response = refusal(failure);
       audit.end(request, response.status);
 
       return response;
     })
     .use(described)
+    .use(uiRoutes())
     .use(group(wantsAny).use(openapiRoutes(() => described, roles)));
 }
 

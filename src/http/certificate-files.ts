@@ -52,6 +52,11 @@ export class CertificateFiles {
   }
 
   /** Tells of the pair that is in use, and looks from now on. */
+  /** UTC ms at which the certificate in use expires. */
+  get notAfter(): number {
+    return this.#current.notAfter;
+  }
+
   start(): void {
     this.#tell();
     this.#warn();

@@ -4,7 +4,7 @@ import { Elysia } from 'elysia';
 import { refuseCommand } from '../calls/commands.ts';
 import type { CallFacts, Relayed } from '../calls/facts.ts';
 import { NOTHING, type Requests } from '../calls/requests.ts';
-import { Failure } from '../domain/errors.ts';
+import { type ErrorCode, Failure } from '../domain/errors.ts';
 import type { Sides } from '../domain/side.ts';
 import type { NgDict, NgValue } from '../relay/driver.ts';
 import { findSdp, replaceSdp, type SdpPart } from '../sip/multipart.ts';
@@ -20,11 +20,18 @@ interface Body {
   readonly sdp: SdpPart | undefined;
 }
 
-type Operation = 'auto' | 'offer' | 'answer' | 'delete' | 'query' | 'command';
+export type Operation = 'auto' | 'offer' | 'answer' | 'delete' | 'query' | 'command';
+
+/** Is told of every answer of this door, those to requests included that nobody could read. */
+export interface DoorObserver {
+  answered(operation: Operation, outcome: 'ok' | 'nothing' | ErrorCode): void;
+  /** A request of any kind ended by a defect of ours. */
+  defect(): void;
+}
 
 /** @param maxBodyBytes larger bodies are refused */
-export function mediaRoutes(requests: Requests, sides: Sides, maxBodyBytes: number) {
-  const door = new MediaDoor(requests, sides, maxBodyBytes);
+export function mediaRoutes(requests: Requests, sides: Sides, maxBodyBytes: number, observer: DoorObserver) {
+  const door = new MediaDoor(requests, sides, maxBodyBytes, observer);
   const routes = new Elysia();
   for (const operation of ['auto', 'offer', 'answer', 'delete', 'query', 'command'] as const) {
     const handle = ({ request }: { request: Request }) => door.handle(operation, request);
@@ -50,11 +57,13 @@ class MediaDoor {
   readonly #requests: Requests;
   readonly #sides: Sides;
   readonly #maxBodyBytes: number;
+  readonly #observer: DoorObserver;
 
-  constructor(requests: Requests, sides: Sides, maxBodyBytes: number) {
+  constructor(requests: Requests, sides: Sides, maxBodyBytes: number, observer: DoorObserver) {
     this.#requests = requests;
     this.#sides = sides;
     this.#maxBodyBytes = maxBodyBytes;
+    this.#observer = observer;
   }
 
   async handle(operation: Operation, request: Request): Promise<Response> {
@@ -64,6 +73,10 @@ class MediaDoor {
       body.json !== undefined ||
       (request.headers.get('accept') ?? '').includes('application/json');
     const answer = body instanceof Failure ? body : await this.#run(operation, request, body);
+    this.#observer.answered(
+      operation,
+      answer instanceof Failure ? answer.code : answer === NOTHING ? 'nothing' : 'ok',
+    );
     if (answer instanceof Failure) return failureResponse(answer, wantsJson);
     if (answer === NOTHING) return wantsJson ? json({ result: 'ok' }) : new Response(null, { status: 204 });
     if ('reply' in answer)

@@ -40,7 +40,7 @@ export function openapiRoutes(described: () => AnyElysia, roles: readonly RouteR
             type: 'http',
             scheme: 'bearer',
             description:
-              'With a role: `call`, `read` or `admin`, which may do all. None is asked for if the service has no tokens, or over its unix socket.',
+              'With a role: `call`, `read` or `admin`, which may do all. The cookie of a session (`POST /v1/session`) does as well. None is asked for if the service has no tokens, or over its unix socket.',
           },
         },
       },

@@ -34,7 +34,7 @@ export function overviewRoutes(parts: OverviewParts) {
 export function overview({ fleet, watch, rates, store, clock, startedAt }: OverviewParts) {
   const members = fleet.list();
   const bySet = Map.groupBy(members, ({ node }) => node.setId);
-  const { nodes_ready: _, placed_per_s: __, ...sums } = sumOf(members, rates);
+  const { nodes_ready: _, probes_failed: __, placed_per_s: ___, ...sums } = sumOf(members, rates);
 
   return {
     at: clock.utc(),
@@ -68,7 +68,13 @@ function sumOf(members: readonly Member[], rates: Rates) {
   return {
     nodes: members.length,
     nodes_up: members.filter(({ health }) => health === 'up').length,
-    nodes_ready: members.filter(({ order }) => order === 'ready').length,
+    /** Those that take new calls. */
+    nodes_ready: members.filter(
+      ({ health, order, weight }) => health === 'up' && order === 'ready' && weight > 0,
+    ).length,
+    /** Those whose last test call had no audio; nobody tests what is in maintenance. */
+    probes_failed: members.filter(({ order, probe }) => order !== 'maint' && probe?.result === 'failed')
+      .length,
     calls: sum(({ calls }) => calls) ?? 0,
     sessions: sum((member) => (member.figures === null ? null : member.sessions)),
     ports_in_use: sum(({ portsInUse }) => portsInUse),

@@ -53,8 +53,9 @@ export function commandLine(binary?: string): readonly string[] {
   return binary === undefined ? [process.execPath, join(ROOT, 'src', 'main.ts')] : [binary];
 }
 
-/** The compiled binary; built first if there is none, or if a source is newer. */
+/** The compiled binary; built first if there is none, or if a source is newer. RTPC_BINARY names another one. */
 export async function ensureBinary(): Promise<string> {
+  if (Bun.env.RTPC_BINARY !== undefined) return Bun.env.RTPC_BINARY;
   if (existsSync(BINARY) && newestSource() < statSync(BINARY).mtimeMs) return BINARY;
   const build = Bun.spawn([process.execPath, join(ROOT, 'scripts', 'build.ts')], {
     cwd: ROOT,

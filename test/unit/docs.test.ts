@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { settingsMarkdown } from '../../src/config/describe.ts';
 import { HEALTHS, ORDERS } from '../../src/domain/state.ts';
+import { metricsMarkdown } from '../../src/metrics/table.ts';
 
 const root = join(import.meta.dir, '..', '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -86,6 +87,10 @@ test('every npm script that README or CONTRIBUTING names exists', () => {
 
 test('docs/settings.md has the table of settings the program has', () => {
   expect(read('docs/settings.md')).toEndWith(settingsMarkdown());
+});
+
+test('docs/metrics.md has the table of metrics the program has', () => {
+  expect(read('docs/metrics.md')).toEndWith(metricsMarkdown());
 });
 
 test('docs/events.md has the kinds of events the program has', () => {

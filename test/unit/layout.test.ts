@@ -18,8 +18,27 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   fleet: ['relay', 'store', 'domain', 'placement', 'sdp', 'util'],
   calls: ['relay', 'store', 'fleet', 'sip', 'domain', 'sdp', 'placement', 'util'],
   events: ['store', 'domain', 'util'],
+  metrics: ['calls', 'events', 'front', 'relay', 'store', 'fleet', 'domain', 'placement', 'util'],
+  probe: ['calls', 'relay', 'store', 'fleet', 'domain', 'sdp', 'placement', 'util'],
   front: ['calls', 'relay', 'fleet', 'domain', 'sdp', 'util'],
-  http: ['calls', 'events', 'relay', 'store', 'fleet', 'sip', 'domain', 'sdp', 'placement', 'util'],
+  ui: [],
+  series: ['store', 'fleet', 'metrics', 'domain', 'util'],
+  http: [
+    'ui',
+    'series',
+    'calls',
+    'events',
+    'metrics',
+    'probe',
+    'relay',
+    'store',
+    'fleet',
+    'sip',
+    'domain',
+    'sdp',
+    'placement',
+    'util',
+  ],
 };
 
 const SRC = new URL('../../src/', import.meta.url).pathname;

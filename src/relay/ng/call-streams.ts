@@ -47,7 +47,8 @@ function readStream(
     isRtcp,
     codec: typeof codec === 'string' && codec !== '' ? codec : null,
     local: port === 0 ? null : { address: text(stream['local address']), port },
-    remote: readEnd(stream.endpoint),
+    // Before the first packet it is where the party said to be.
+    remote: packets === 0 ? null : readEnd(stream.endpoint),
     advertised: readEnd(stream['advertised endpoint']),
     packets,
     bytes: count(stats?.bytes),

@@ -42,7 +42,7 @@ let logged = '';
 function start(settings: Partial<WebhookSettings> = {}, opened = openStore(new FakeClock())) {
   const receiver = new Receiver();
   const clock = new FakeClock();
-  const stop = startWebhooks(
+  const { stop } = startWebhooks(
     opened.store,
     clock,
     { ...SETTINGS, ...settings },
@@ -333,7 +333,7 @@ test('a real receiver gets them by HTTP, and one that is slow is given up', asyn
   const { store } = openStore(new FakeClock());
   const clock = new FakeClock();
   const settings = { ...SETTINGS, urls: [`http://127.0.0.1:${server.port}/`], timeoutMs: 100 };
-  const stop = startWebhooks(store, clock, settings, store.events.webhooks(settings.urls));
+  const { stop } = startWebhooks(store, clock, settings, store.events.webhooks(settings.urls));
   stops.push(stop);
   store.event('a.b');
   await flush(store);

@@ -52,6 +52,7 @@ describe('an offer', () => {
       sdp: CALLER,
       isInDialog: false,
       isFromCallee: false,
+      door: 'ng',
       extra: expect.anything(),
     });
     expect({ ...good(facts).extra }).toEqual({ ICE: 'remove', flags: ['trust-address'] });

@@ -4,9 +4,16 @@ import type { Token } from '../../../src/domain/role.ts';
 import { createApp } from '../../../src/http/app.ts';
 import { EventStreams } from '../../../src/http/event-streams.ts';
 import { Guard, type GuardOptions } from '../../../src/http/guard.ts';
+import { liveSource } from '../../../src/http/live.ts';
+import { LiveStreams } from '../../../src/http/live-streams.ts';
 import type { AskNg } from '../../../src/http/ng.ts';
 import { Peers } from '../../../src/http/peers.ts';
+import type { Probe } from '../../../src/probe/probe.ts';
+import { finding, reportOf } from '../../../src/probe/report.ts';
+import { Sampler } from '../../../src/series/sampler.ts';
+import { SeriesReader } from '../../../src/series/series.ts';
 import { type ClusterOptions, makeCluster, SIDES } from '../../fakes/cluster.ts';
+import { metricParts } from '../../fakes/metrics.ts';
 import { flush } from '../../fakes/store.ts';
 
 /** Where requests come from, as a test says. */
@@ -27,6 +34,8 @@ export interface ApiOptions extends ClusterOptions {
   readonly guard?: Partial<GuardOptions>;
   readonly maxBodyBytes?: number;
   readonly askNg?: AskNg;
+  /** Looks at nodes; by default all is well. */
+  readonly probe?: Pick<Probe, 'check'>;
 }
 
 export function makeApi(options: ApiOptions = {}) {
@@ -36,6 +45,16 @@ export function makeApi(options: ApiOptions = {}) {
   const { store, clock } = cluster;
   const guard = new Guard({ tokens: [], hosts: [], ...options.guard }, { peers, store, clock });
   const streams = new EventStreams(cluster.store.events, cluster.clock);
+  const sampler = new Sampler({
+    fleet: cluster.fleet,
+    store,
+    counts: cluster.meter,
+    delays: { loop: () => 0.002, commit: () => 0.001 },
+    clock,
+  });
+  const series = new SeriesReader(sampler, store.samples, clock);
+  const startedAt = clock.utc();
+  const live = new LiveStreams(liveSource({ ...cluster, rates: sampler, startedAt }), clock);
   const app = createApp({
     requests: cluster.requests,
     fleet: cluster.fleet,
@@ -46,6 +65,13 @@ export function makeApi(options: ApiOptions = {}) {
     store: cluster.store,
     history: cluster.history,
     streams,
+    meter: cluster.meter,
+    metrics: metricParts(cluster, { guard, streams, live, sampler }),
+    live,
+    rates: sampler,
+    series,
+    probe: options.probe ?? { check: async () => reportOf([finding('control', 'ok', 'answers')]) },
+    startedAt,
     sides: SIDES,
     maxBodyBytes: options.maxBodyBytes ?? 65_536,
     guard,
@@ -77,6 +103,8 @@ export function makeApi(options: ApiOptions = {}) {
     ...cluster,
     app,
     streams,
+    live,
+    sampler,
     readiness,
     guard,
     peers,

@@ -40,7 +40,15 @@ describe('GET /v1/fleet', () => {
     const api = makeApi({ nodes: [makeNode(4, { setId: 2, priority: 6, capacity: 10, tags: ['x'] })] });
     expect(await exported(api)).toEqual({
       sets: [
-        { id: 2, description: '', direction: null, policy: 'hash', load_by: 'sessions', port_reserve: 5 },
+        {
+          id: 2,
+          description: '',
+          direction: null,
+          policy: 'hash',
+          load_by: 'sessions',
+          port_reserve: 5,
+          media_probe: false,
+        },
       ],
       nodes: [
         {

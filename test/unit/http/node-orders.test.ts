@@ -237,14 +237,7 @@ describe('orders', () => {
     const { ask } = await watched();
     for (const body of ['{', '[]', 'null', '"drain"'])
       expect(await read(ask('POST', '/v1/nodes/0/drain', { body }))).toMatchObject({ code: 'RTPC_BAD_BODY' });
-    for (const what of ['drain', 'maint', 'ready', 'check'])
+    for (const what of ['drain', 'maint', 'ready'])
       expect(await read(ask('POST', `/v1/nodes/9/${what}`))).toMatchObject({ code: 'RTPC_NODE_UNKNOWN' });
-  });
-
-  test('a check is made at once', async () => {
-    const { ask, monitor } = await watched();
-    const before = monitor(0).count('ping');
-    expect((await ask('POST', '/v1/nodes/0/check')).status).toBe(202);
-    expect(monitor(0).count('ping')).toBe(before + 1);
   });
 });

@@ -49,6 +49,7 @@ describe('/v1/overview', () => {
           media_probe: false,
           ...sums,
           nodes_ready: 2,
+          probes_failed: 0,
           is_in_panic: false,
         },
       ],
@@ -66,6 +67,16 @@ describe('/v1/overview', () => {
     const down = api.fleet.get(2);
     if (down !== undefined) down.opinion = { ...down.opinion, health: 'down' };
     await api.send('POST', '/v1/nodes/1/drain', {});
+    const silent = api.fleet.get(1);
+    if (silent !== undefined)
+      silent.probe = {
+        at: 1,
+        result: 'failed',
+        lossPercent: 100,
+        delayMs: null,
+        reordered: 0,
+        reason: 'no packet came',
+      };
     await api.send('PUT', '/v1/sets/5', { description: 'far away', policy: 'round-robin' });
     expect((await place(api, 'c1', 0)).status).toBe(200);
     const { totals, sets } = await overview(api);
@@ -78,12 +89,13 @@ describe('/v1/overview', () => {
       ports_total: 200,
     });
     expect(sets).toMatchObject([
-      { id: 0, nodes: 1, nodes_up: 1, nodes_ready: 1, calls: 1, sessions: null },
+      { id: 0, nodes: 1, nodes_up: 1, nodes_ready: 1, probes_failed: 0, calls: 1, sessions: null },
       {
         id: 5,
         nodes: 2,
         nodes_up: 1,
-        nodes_ready: 1,
+        nodes_ready: 0,
+        probes_failed: 1,
         calls: 0,
         sessions: 6,
         description: 'far away',

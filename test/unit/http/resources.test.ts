@@ -316,11 +316,12 @@ describe('/v1/sets', () => {
     policy: 'hash',
     load_by: 'sessions',
     port_reserve: 5,
+    media_probe: false,
   };
 
   test('say how they place calls; what is left out stays', async () => {
     const { send, store } = makeApi();
-    const said = { policy: 'least-load', load_by: 'ports', port_reserve: 0 };
+    const said = { policy: 'least-load', load_by: 'ports', port_reserve: 0, media_probe: true };
     expect(await json(send('PUT', '/v1/sets/0', said))).toMatchObject(said);
     expect(await json(send('PUT', '/v1/sets/0', { port_reserve: 50 }))).toMatchObject({
       ...said,
@@ -336,6 +337,7 @@ describe('/v1/sets', () => {
     [{ load_by: 'calls' }, 'load_by is "calls"; it must be one of sessions, ports'],
     [{ port_reserve: 51 }, 'port_reserve is 51; it must be a whole number from 0 to 50'],
     [{ port_reserve: -1 }, 'port_reserve is -1'],
+    [{ media_probe: 'on' }, 'media_probe'],
   ])('%j is refused and changes nothing', async (body, words) => {
     const { send, fleet } = makeApi();
     const response = await send('PUT', '/v1/sets/0', body);
@@ -431,7 +433,7 @@ describe('/v1/calls', () => {
     await post('/v1/media/offer?call-id=c1&from-tag=A&dir=out', CALLER);
     await post('/v1/media/delete?call-id=c1');
     expect(await json(ask('GET', '/v1/calls/c1'))).toMatchObject({ state: 'ended', end_reason: 'delete' });
-    expect(await json(ask('GET', '/v1/calls'))).toEqual({ calls: [], next: null });
+    expect(await json(ask('GET', '/v1/calls'))).toEqual({ calls: [], next: null, is_partial: false });
     await flush(store);
     const { calls } = await read(ask('GET', '/v1/calls?state=ended'));
     expect(calls.map(({ call_id }) => call_id)).toContain('c1');
@@ -467,6 +469,24 @@ describe('/v1/calls', () => {
     expect(new Set(await pages(api, 'limit=4&state=ended')).size).toBe(26);
   });
 
+  test('are searched by a part of the Call-ID, by node, by time', async () => {
+    const { ask, calls, store } = makeApi();
+    for (const [index, callId] of ['aaa-1', 'bbb-1', 'bbb-2'].entries())
+      calls.add(makeCall(callId, { nodeId: index, createdAt: Date.UTC(2026, 10, 23, 12, index) }));
+    store.noteCall(makeCall('bbb-9', { state: 'ended', createdAt: 5, updatedAt: 6 }), { isNew: true });
+    await flush(store);
+    const found = async (query: string) =>
+      (await read(ask('GET', `/v1/calls?${query}`))).calls.map(({ call_id }) => call_id);
+    expect(await found('search=bbb')).toEqual(['bbb-1', 'bbb-2']);
+    expect(await found('search=bbb&order=newest')).toEqual(['bbb-2', 'bbb-1']);
+    expect(await found('search=bbb&state=all')).toEqual(['bbb-1', 'bbb-2', 'bbb-9']);
+    expect(await found('search=bbb&node=2')).toEqual(['bbb-2']);
+    expect(await found('since=2026-11-23T12:01:00Z&until=2026-11-23T12:01')).toEqual(['bbb-1']);
+    expect(await found('since=2026-11-23T12:01:00.001Z')).toEqual(['bbb-2']);
+    expect(await found('state=ended&until=5&search=bbb')).toEqual(['bbb-9']);
+    expect(await found('search=')).toHaveLength(3);
+  });
+
   test('have no empty page after a last one that is full, nor have events', async () => {
     const { ask, store } = makeApi();
     for (const callId of ['a', 'b', 'c'])
@@ -479,7 +499,10 @@ describe('/v1/calls', () => {
     expect(await json(ask('GET', '/v1/events?limit=2'))).toMatchObject({ next: null });
   });
 
-  test.each(['limit=0', 'limit=1001', 'limit=x', 'state=gone', 'node=x'])('?%s is refused', async (query) => {
+  test.each([
+    ...['limit=0', 'limit=1001', 'limit=x', 'state=gone', 'node=x'],
+    ...['order=up', 'since=noon', 'until=2026-13-01', 'after=c5', `search=${'x'.repeat(2000)}`],
+  ])('?%s is refused', async (query) => {
     expect(await code(makeApi().ask('GET', `/v1/calls?${query}`))).toEqual([400, 'RTPC_BAD_PARAMETER']);
   });
 
