@@ -7,7 +7,7 @@ import { formatTable } from '../src/commands/table.ts';
 import { type Appliance, commandLine, startAppliance } from '../test/lab/appliance.ts';
 import { Gateway } from '../test/lab/gateway.ts';
 import { NgClient } from '../test/lab/ng-client.ts';
-import { converse, frames, Phone } from '../test/lab/phone.ts';
+import { converse, frames, openUdp, Phone } from '../test/lab/phone.ts';
 import { freeUdpPort, isTcpFree, isUdpFree } from '../test/lab/ports.ts';
 import { temporaryFolder } from '../test/lab/processes.ts';
 import { SipProxy } from '../test/lab/proxy.ts';
@@ -39,6 +39,8 @@ const LIVE_EVERY_MS = 2000;
 const INNER_PHONE = '127.10.0.101';
 const OUTER_PHONE = '127.20.0.101';
 const OUTSIDE = '127.20.0.254';
+/** The first of the relays' media ports; at `OUTSIDE`, where none of them is, whoever has it is the only demo. */
+const ONLY_DEMO_PORT = 20_000;
 
 interface Party {
   readonly side: 'inner' | 'outer';
@@ -91,6 +93,8 @@ async function demo({ kind, isOnce, wantsFake }: Flags): Promise<number> {
     for (const end of closing.reverse()) await end();
   };
   try {
+    const only = await beOnly();
+    closing.push(() => only.close());
     const relays = await startRelays(KINDS[kind], wantsFake, say);
     closing.push(() => Promise.all(relays.map((relay) => relay.stop())));
 
@@ -145,6 +149,17 @@ outer phone none to inner ones, so a wrong address would be silence.`,
     return 1;
   } finally {
     await close();
+  }
+}
+
+/** Makes sure that no other demo runs: relays, gateway and phones of all have the same addresses. */
+async function beOnly(): Promise<Bun.udp.Socket<'buffer'>> {
+  try {
+    return await openUdp(OUTSIDE, ONLY_DEMO_PORT, () => undefined);
+  } catch {
+    throw new Error(
+      `${OUTSIDE} port ${ONLY_DEMO_PORT} is taken: another demo runs on this machine, with the addresses of this one. End it first, by Ctrl-C in its terminal`,
+    );
   }
 }
 

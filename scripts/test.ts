@@ -4,7 +4,7 @@
  * `npm test -- unit contract` runs only these parts.
  */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePackages } from '../test/lab/apt.ts';
@@ -13,6 +13,8 @@ import { makeRoot, whyNoRoot } from '../test/lab/debian-root.ts';
 const root = join(import.meta.dir, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
 const scratch = mkdtempSync(join(tmpdir(), 'rtp-cluster-test-'));
+// Some tests run the program as other users.
+chmodSync(scratch, 0o755);
 
 interface Count {
   passed: number;
@@ -109,8 +111,10 @@ if (parts.includes('netns'))
     ['kamailio', 'kamailio-utils-modules', 'sip-tester', 'rtpengine-daemon', 'iproute2', 'nftables'],
     'real calls in network namespaces',
   );
-if (parts.includes('browser')) await ensure(['rtpengine-daemon', 'chromium'], 'the dashboard in a browser');
-if (parts.includes('unit')) await ensure(['shellcheck'], 'a look at install.sh');
+if (parts.includes('browser'))
+  await ensure(['rtpengine-daemon', 'chromium', 'fonts-wqy-zenhei'], 'the dashboard in a browser');
+if (parts.includes('unit'))
+  await ensure(['shellcheck', 'zsh', 'fish'], 'a look at install.sh, and completion');
 if (parts.includes('install'))
   await ensure(
     ['debootstrap', 'systemd-container', 'rtpengine-daemon', 'iproute2'],
