@@ -540,24 +540,20 @@ completion_of() {
 
 place_completions() {
 	for shell in bash zsh fish; do
+		file=$(completion_of $shell)
+		# The folders of zsh and fish come with them: where there are none, nobody would read the file.
+		if [ $shell != bash ] && [ ! -d "${file%/*}" ]; then continue; fi
 		# Not there yet in a trial run that would have built it.
 		if [ -f "$binary" ] && "$binary" completion $shell >"$scratch/completion" 2>/dev/null; then
-			place "$scratch/completion" "$(completion_of $shell)" 644 root:root
+			place "$scratch/completion" "$file" 644 root:root
 		fi
 	done
 }
 
 drop_completions() {
-	for shell in bash zsh fish; do
-		file=$(completion_of $shell)
-		drop "$file"
-		leaf=${file%/*}
-		case $leaf in
-		# These come with the shells.
-		/etc/* | /usr/local/share/zsh/*) ;;
-		*) is_dry || rmdir --ignore-fail-on-non-empty "$leaf" "${leaf%/*}" 2>/dev/null || true ;;
-		esac
-	done
+	for shell in bash zsh fish; do drop "$(completion_of $shell)"; done
+	leaf=$prefix/share/bash-completion/completions
+	is_dry || rmdir --ignore-fail-on-non-empty "$leaf" "${leaf%/*}" 2>/dev/null || true
 }
 
 place_units() {

@@ -28,7 +28,7 @@ what changed. "-" reads standard input. FILE is TOML, as "rtp-cluster export" wr
   weight = 100
 
 Further keys of a node: kind, impose_mode, priority, capacity, tags, http_port, media_addresses; of a
-set: description, direction, load_by, port_reserve. A key that is left out has its default, whatever
+set: description, direction, load_by, port_reserve, media_probe. A key that is left out has its default, whatever
 the node or set had before. Orders (drain, maint) stay.
 
   --dry-run          Only tell what would change

@@ -141,7 +141,8 @@ export const TABLE = {
       unit: 'rows',
       min: 0,
       max: 10_000_000,
-      reason: 'At most so many rows of it stay, one to three a call of 0.6 KB or so each, SDP included; the oldest go first.',
+      reason:
+        'At most so many rows of it stay, one to three a call of 0.6 KB or so each, SDP included; the oldest go first.',
     }),
   },
   checks: {

@@ -188,7 +188,12 @@ export class NgCommands {
     const facts = request.query();
     if (facts instanceof Failure) return this.#refuse(facts, request);
     const { callId, setId, fromTag } = facts;
-    const result = await this.#parts.requests.query(callId, setId, fromTag === '' ? undefined : fromTag, 'ng');
+    const result = await this.#parts.requests.query(
+      callId,
+      setId,
+      fromTag === '' ? undefined : fromTag,
+      'ng',
+    );
 
     return result instanceof Failure ? result : result.reply;
   }

@@ -57,7 +57,7 @@ export async function listen(app: HttpApp, options: ListenOptions): Promise<Http
     const text = error instanceof Error ? error.message : String(error);
 
     return new ListenProblem(
-      `cannot listen on ${host} port ${port}: ${text}. Is another rtp-cluster running? http.listen says where to listen`,
+      `cannot listen on ${host} port ${port}: ${text.replace(/[^.?!]$/, '$&.')} Is another rtp-cluster running? http.listen says where to listen`,
     );
   }
   peers.first = tcp;

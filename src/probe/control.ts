@@ -67,7 +67,7 @@ function silenceAdvice({ kind, socket }: Node, { kind: why }: RelayFailure): str
     case 'unreachable':
       return `Nothing takes packets for port ${port} there. Start the ${kind} on ${name}, and see that its ${SETTING[kind]} names this address and port: one that listens at 127.0.0.1 only serves its own host`;
     case 'busy':
-      return 'This host could not send; see its own limits (open files, packet filter), then try again';
+      return 'This host could not send: see whether it has a route to the node (ip route get), and its own limits (open files, packet filter)';
     case 'garbled':
     case 'rejected':
       return `Something answers there that is no ${kind}. Compare the socket with ${SETTING[kind]} of the relay`;

@@ -215,7 +215,7 @@ export class DatagramClient<Q, R> {
       (error: unknown) => {
         this.#isOpening = false;
         this.counters.socketErrors++;
-        this.#failUnsent(`no socket to this node: ${String(error)}`);
+        this.#failUnsent(`no socket to this node: ${error instanceof Error ? error.message : String(error)}`);
       },
     );
   }

